@@ -1,0 +1,1 @@
+//! Bytes → structure: classic layers, bundles, envelopes, statements. Untrusted until verified.

@@ -1,0 +1,5 @@
+//! Identities that a keyless authority accepts.
+
+/// One entry of `identities`.
+#[derive(Clone, Debug)]
+pub struct Identity {}

@@ -1,0 +1,7 @@
+//! `ClusterImagePolicy` documents → validated policies.
+
+pub mod glob;
+pub mod identity;
+pub mod model;
+
+pub use model::{Authority, AuthorityKind, Mode, Policy, Position};

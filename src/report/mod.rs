@@ -1,0 +1,1 @@
+//! Decisions → text and JSON; the one place that renders.

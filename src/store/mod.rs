@@ -1,0 +1,5 @@
+//! The OCI image layout with its catalogue.
+
+pub mod source;
+
+pub use source::{Attachment, Channel, Source, SourceFault};

@@ -1,0 +1,1 @@
+//! What counts at one moment: a view of a trusted root.

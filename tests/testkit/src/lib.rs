@@ -1,0 +1,1 @@
+//! A whole private Sigstore in one struct, for tests.
