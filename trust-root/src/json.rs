@@ -371,7 +371,6 @@ mod tests {
             "{",
             "[1,]",
             "{\"a\":1,}",
-            "01",
             "1.",
             "+1",
             "NaN",
@@ -393,6 +392,7 @@ mod tests {
             assert!(matches!(exact(text), Err(Fault::Syntax { .. })), "{text:?} {:?}", exact(text));
         }
         assert!(matches!(exact("1 2"), Err(Fault::Trailing { at: 2 })));
+        assert!(matches!(exact("01"), Err(Fault::Trailing { at: 1 })));
         assert!(matches!(exact("{}\u{0}"), Err(Fault::Trailing { .. })));
         assert!(matches!(exact("\u{feff}{}"), Err(Fault::Encoding { at: 0 })));
         assert!(matches!(scan(b"\"\xff\"", Spelling::Exact), Err(Fault::Encoding { at: 1 })));
