@@ -3,3 +3,4 @@
 pub mod source;
 
 pub use source::{Attachment, Channel, Source, SourceFault};
+pub mod gather;

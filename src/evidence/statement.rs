@@ -1,0 +1,65 @@
+//! In-toto statements: which artifacts an attestation is about, and what kind of attestation it is.
+//!
+//! Input: the payload of a DSSE envelope. Output: [`Statement`]; the predicate itself stays raw.
+//!
+//! | rule | source |
+//! |---|---|
+//! | members `_type`, `subject`, `predicateType`, `predicate` | in-toto attestation framework, statement v1 and v0.1 |
+//! | subjects and digests within [`super::limits`] | sigstore-go |
+//! | no member twice | `sealock_trust_root::json` |
+//!
+//! Not checked here: that a subject is the image (`verify`), what the predicate says (`policy`).
+
+use std::collections::BTreeMap;
+
+use sealock_trust_root::json::{self, Spelling};
+use serde::Deserialize;
+
+use super::{EvidenceFault, limits};
+
+/// An in-toto statement without its predicate.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Statement {
+    /// `_type`.
+    #[serde(rename = "_type")]
+    pub statement_type: String,
+    /// What it is about.
+    #[serde(default)]
+    pub subject: Vec<Subject>,
+    /// `predicateType`, compared byte for byte.
+    #[serde(rename = "predicateType")]
+    pub predicate_type: String,
+}
+
+/// One subject of a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Subject {
+    /// Informative.
+    #[serde(default)]
+    pub name: String,
+    /// Algorithm → lower-case hex.
+    #[serde(default)]
+    pub digest: BTreeMap<String, String>,
+}
+
+impl Statement {
+    /// Reads a statement.
+    ///
+    /// # Errors
+    /// [`EvidenceFault`] naming the statement.
+    pub fn parse(payload: &[u8]) -> Result<Self, EvidenceFault> {
+        let statement: Self = json::parse(payload, Spelling::Exact)
+            .map_err(|e| EvidenceFault::malformed("in-toto statement", e))?;
+        EvidenceFault::limit("subjects of the statement", statement.subject.len(), limits::SUBJECTS)?;
+        for subject in &statement.subject {
+            EvidenceFault::limit("digests of a subject", subject.digest.len(), limits::SUBJECT_DIGESTS)?;
+        }
+        Ok(statement)
+    }
+
+    /// Whether some subject carries exactly this digest.
+    pub fn names(&self, digest: &crate::image::Digest) -> bool {
+        let hex = digest.hex();
+        self.subject.iter().any(|s| s.digest.get(digest.algorithm()).is_some_and(|found| *found == hex))
+    }
+}
