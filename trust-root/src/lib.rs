@@ -8,5 +8,8 @@
 //! serves bytes from memory.
 
 pub mod crypto;
+pub mod document;
+pub mod embedded;
 pub mod json;
+mod keys;
 pub mod root;

@@ -78,15 +78,17 @@ pub struct TrustedRoot {
     pub ct_logs: Vec<LogKey>,
     /// RFC 3161 timestamp authorities.
     pub timestamp_authorities: Vec<Authority>,
-    /// Parts left out, and why.
+    /// Parts left out or remarkable, and why.
     pub findings: Vec<RootFinding>,
 }
 
-/// A part of a trusted root that is not used, with the reason.
+/// A part of a trusted root that is not used, or that deserves a look, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootFinding {
     /// JSON path of the part, as `tlogs[1]`.
     pub part: String,
     /// What is wrong with it.
     pub reason: String,
+    /// Whether it is used all the same: the finding is a remark then.
+    pub kept: bool,
 }
