@@ -22,12 +22,12 @@ use crate::evidence::{self, Evidence, Gathered, Kind, State, limits};
 use crate::image::Digest;
 use crate::policy::identity::{Identity as Wanted, IdentityMatch};
 use crate::policy::model::ApiVersion;
-use crate::policy::{Authority, AuthorityKind};
+use crate::policy::{Authority, AuthorityKind, Policy};
 use crate::trust::TrustView;
 use crate::verify::{self, Demand, LogDemand, Purpose, Rejection, SignerDemand, Verified, VerifiedSigner};
 
 /// Judges one authority.
-pub(super) fn judge(authority: &Authority, question: &Question<'_>) -> AuthorityResult {
+pub(super) fn judge(policy: &Policy, authority: &Authority, question: &Question<'_>) -> AuthorityResult {
     let mut result = AuthorityResult {
         name: authority.name.clone(),
         verdict: Verdict::Deny,
@@ -43,7 +43,7 @@ pub(super) fn judge(authority: &Authority, question: &Question<'_>) -> Authority
         }
         return result;
     }
-    let demands = match demands(authority, question) {
+    let demands = match demands(policy.api_version, authority, question) {
         Ok(demands) => demands,
         Err(missing) => {
             result.verdict = Verdict::Undecided;
@@ -73,7 +73,11 @@ struct Demands<'a> {
     wanted: Option<&'a [Wanted]>,
 }
 
-fn demands<'a>(authority: &'a Authority, question: &Question<'a>) -> Result<Demands<'a>, String> {
+fn demands<'a>(
+    version: ApiVersion,
+    authority: &'a Authority,
+    question: &Question<'a>,
+) -> Result<Demands<'a>, String> {
     let root = |name: &Option<String>| match name {
         None => Ok(&question.roots.default),
         Some(name) => question.roots.named.get(name).ok_or_else(|| name.clone()),
@@ -83,9 +87,11 @@ fn demands<'a>(authority: &'a Authority, question: &Question<'a>) -> Result<Dema
         AuthorityKind::Keyless { identities, trust_root_ref, insecure_ignore_sct } => {
             let view = root(trust_root_ref)?;
             let log = match ctlog {
-                Some(ctlog) if ctlog.trust_root_ref.is_some() => LogDemand::Required(root(&ctlog.trust_root_ref)?),
+                Some(ctlog) if ctlog.trust_root_ref.is_some() => {
+                    LogDemand::Required(root(&ctlog.trust_root_ref)?)
+                }
                 Some(ctlog) if ctlog.url.is_some() => LogDemand::Required(&question.roots.default),
-                Some(_) if authority.api_version == ApiVersion::V1Alpha1 => LogDemand::Optional(view),
+                Some(_) if version == ApiVersion::V1Alpha1 => LogDemand::Optional(view),
                 _ if trust_root_ref.is_none() => LogDemand::Required(view),
                 _ => LogDemand::Optional(view),
             };
@@ -170,7 +176,10 @@ fn search(
         if budget == 0 {
             open = Some(Finding::error(
                 &evidence::codes::BUDGET,
-                format!("{} pieces of evidence were verified without success, the rest was not", limits::CANDIDATES),
+                format!(
+                    "{} pieces of evidence were verified without success, the rest was not",
+                    limits::CANDIDATES
+                ),
             ));
             break;
         }
@@ -269,8 +278,8 @@ fn accepted(wanted: &[Wanted], certificate: &Certificate) -> Result<(), Box<Find
         let rank = match identity.compare(issuer, &subjects) {
             IdentityMatch::Match => return Ok(()),
             IdentityMatch::SubjectDiffers { .. } => 3,
-            IdentityMatch::IssuerDiffers { .. } => 2,
-            IdentityMatch::BothDiffer { .. } => 1,
+            IdentityMatch::IssuerDiffers => 2,
+            IdentityMatch::Both => 1,
         };
         if nearest.as_ref().is_none_or(|(best, _)| *best < rank) {
             nearest = Some((rank, miss(identity, issuer, &subjects)));
@@ -289,7 +298,7 @@ fn miss(identity: &Wanted, issuer: Option<&str>, subjects: &[String]) -> Finding
         IdentityMatch::SubjectDiffers { at, .. } => {
             format!("signed by another identity: the issuer matches, the subject differs at byte {at}")
         }
-        IdentityMatch::IssuerDiffers { .. } => {
+        IdentityMatch::IssuerDiffers => {
             "signed by another identity: the subject matches, the issuer differs".to_owned()
         }
         _ => "signed by another identity: issuer and subject differ".to_owned(),
@@ -299,9 +308,9 @@ fn miss(identity: &Wanted, issuer: Option<&str>, subjects: &[String]) -> Finding
 
 fn proven_accepted(wanted: &[Wanted], proof: &Verified) -> bool {
     match proof.signer() {
-        VerifiedSigner::Certificate { issuer, subjects, .. } => {
-            wanted.iter().any(|identity| identity.compare(issuer.as_deref(), subjects) == IdentityMatch::Match)
-        }
+        VerifiedSigner::Certificate { issuer, subjects, .. } => wanted
+            .iter()
+            .any(|identity| identity.compare(issuer.as_deref(), subjects) == IdentityMatch::Match),
         VerifiedSigner::Key { .. } => false,
     }
 }
@@ -314,7 +323,15 @@ fn certificate_identity(certificate: &Certificate) -> Option<Identity> {
 }
 
 fn unread(digest: Digest, kind: Kind, verdict: &'static str) -> EvidenceResult {
-    EvidenceResult { digest, kind, verdict, identity: None, signed_at: None, checks: Vec::new(), strength: None }
+    EvidenceResult {
+        digest,
+        kind,
+        verdict,
+        identity: None,
+        signed_at: None,
+        checks: Vec::new(),
+        strength: None,
+    }
 }
 
 fn judged(evidence: &Evidence, identity: Option<Identity>, verdict: &'static str) -> EvidenceResult {
@@ -343,6 +360,7 @@ fn renamed(proof: &Verified, question: &Question<'_>) -> Option<Finding> {
     let judged = question.reference.repository();
     let same = crate::image::Reference::parse(signed).is_ok_and(|r| r.repository() == judged);
     (!same && !signed.is_empty()).then(|| {
-        Finding::new(&codes::REFERENCE_DIFFERS, Severity::Note, "signed for another name").with_facts(judged, signed)
+        Finding::new(&codes::REFERENCE_DIFFERS, Severity::Note, "signed for another name")
+            .with_facts(judged, signed)
     })
 }

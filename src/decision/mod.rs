@@ -107,7 +107,8 @@ fn combine(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
 }
 
 fn judge(policy: &Policy, question: &Question<'_>) -> PolicyResult {
-    let authorities: Vec<_> = policy.authorities.iter().map(|a| authority::judge(a, question)).collect();
+    let authorities: Vec<_> =
+        policy.authorities.iter().map(|a| authority::judge(policy, a, question)).collect();
     let best = authorities.iter().map(|a| a.verdict).min();
     let mut findings = Vec::new();
     let verdict = match (best, policy.mode) {
@@ -117,7 +118,9 @@ fn judge(policy: &Policy, question: &Question<'_>) -> PolicyResult {
         }
         (Some(Verdict::Allow), _) => Verdict::Allow,
         // One authority that is undecided might yet have held, so the policy is open.
-        (Some(_), Mode::Enforce) if authorities.iter().any(|a| a.verdict == Verdict::Undecided) => Verdict::Undecided,
+        (Some(_), Mode::Enforce) if authorities.iter().any(|a| a.verdict == Verdict::Undecided) => {
+            Verdict::Undecided
+        }
         (Some(_), Mode::Enforce) => Verdict::Deny,
         (Some(_), Mode::Warn) => Verdict::Warn,
     };

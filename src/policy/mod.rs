@@ -4,4 +4,4 @@ pub mod glob;
 pub mod identity;
 pub mod model;
 
-pub use model::{Authority, AuthorityKind, Mode, Policy, Position};
+pub use model::{ApiVersion, Authority, AuthorityKind, Mode, Policy, Position};

@@ -29,12 +29,23 @@ pub struct Policy {
     pub name: String,
     /// Where the document starts.
     pub position: Position,
+    /// `apiVersion`: the two differ in what an empty `ctlog` means.
+    pub api_version: ApiVersion,
     /// `spec.images[].glob`.
     pub images: Vec<super::glob::Glob>,
     /// `spec.mode`.
     pub mode: Mode,
     /// `spec.authorities`, at least one.
     pub authorities: Vec<Authority>,
+}
+
+/// The two versions of the document, field for field the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// `policy.sigstore.dev/v1alpha1`.
+    V1Alpha1,
+    /// `policy.sigstore.dev/v1beta1`.
+    V1Beta1,
 }
 
 /// What a failing policy does.
@@ -58,6 +69,17 @@ pub struct Authority {
     pub ctlog: Option<Ctlog>,
     /// `signatureFormat: bundle`.
     pub bundle_format: bool,
+    /// `source`, at most one: where tags with evidence are looked for instead of the image's repository.
+    pub sources: Vec<SourceRef>,
+}
+
+/// Another place for tags with evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SourceRef {
+    /// `oci`: canonical repository, used verbatim.
+    pub oci: Option<String>,
+    /// `tagPrefix`: what stands before `sha256-<hex>.sig`.
+    pub tag_prefix: Option<String>,
 }
 
 /// The three kinds of authority.

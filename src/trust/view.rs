@@ -57,8 +57,11 @@ impl TrustView {
                 match PublicKey::from_spki(&entry.spki) {
                     Ok(key) => out.push(Log { entry: entry.clone(), key }),
                     Err(e) => {
-                        findings
-                            .push(RootFinding { part: format!("{part}[{index}]"), reason: e.to_string() });
+                        findings.push(RootFinding {
+                            part: format!("{part}[{index}]"),
+                            reason: e.to_string(),
+                            kept: false,
+                        });
                     }
                 }
             }
@@ -124,7 +127,11 @@ fn prove(authority: &Authority, part: &str, issuers: &mut Vec<Issuer>, findings:
     let mut window = authority.window;
     for (index, der) in authority.chain.iter().enumerate().rev() {
         let mut refuse = |reason: String| {
-            findings.push(RootFinding { part: format!("{part}.certChain.certificates[{index}]"), reason });
+            findings.push(RootFinding {
+                part: format!("{part}.certChain.certificates[{index}]"),
+                reason,
+                kept: false,
+            });
         };
         let certificate = match Certificate::from_der(der) {
             Ok(certificate) => certificate,

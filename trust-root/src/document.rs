@@ -333,14 +333,11 @@ fn authority(value: Value, purpose: Purpose) -> Result<Authority, String> {
         let der = decode(entry.raw_bytes.as_deref().unwrap_or_default())
             .map_err(|reason| format!("{name}: {reason}"))?;
         let certificate = Certificate::from_der(&der).map_err(|e| format!("{name}: {e}"))?;
-        check_certificate(&certificate, purpose, index, alone).map_err(|reason| format!("{name} {reason}"))?;
+        check_certificate(&certificate, purpose, index, alone)
+            .map_err(|reason| format!("{name} {reason}"))?;
         chain.push(der);
     }
-    Ok(Authority {
-        uri: issuer.uri.unwrap_or_default(),
-        chain,
-        window: window(issuer.valid_for.as_ref())?,
-    })
+    Ok(Authority { uri: issuer.uri.unwrap_or_default(), chain, window: window(issuer.valid_for.as_ref())? })
 }
 
 fn check_certificate(
@@ -359,8 +356,7 @@ fn check_certificate(
     if usages.is_some_and(|list| !list.contains(&wanted) && !list.contains(&ANY_USAGE)) {
         return Err("is for another use (extended key usage)".to_owned());
     }
-    let constraints =
-        tbs.get::<BasicConstraints>().map_err(|e| format!("has a malformed extension: {e}"))?;
+    let constraints = tbs.get::<BasicConstraints>().map_err(|e| format!("has a malformed extension: {e}"))?;
     let is_ca = constraints.is_some_and(|(_, c)| c.ca);
     match purpose {
         // The first certificate of a TSA signs the stamps itself, and must be for nothing but that.

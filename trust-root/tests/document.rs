@@ -164,10 +164,7 @@ fn media_types() {
         assert_eq!(answer.is_ok(), good, "{found}");
     }
     assert!(matches!(TrustedRoot::from_json(b"{}"), Err(RootFault::MediaType { .. })));
-    assert!(matches!(
-        TrustedRoot::from_json(&vec![b' '; (1 << 20) + 1]),
-        Err(RootFault::TooLarge { .. })
-    ));
+    assert!(matches!(TrustedRoot::from_json(&vec![b' '; (1 << 20) + 1]), Err(RootFault::TooLarge { .. })));
 }
 
 #[test]
