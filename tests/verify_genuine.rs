@@ -1,0 +1,162 @@
+//! Genuine, publicly logged signatures through the one door, and every byte of them flipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod corpus;
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use corpus::Row;
+use sealock::evidence::{Content, Evidence, Signer, classic};
+use sealock::image::Digest;
+use sealock::trust::TrustView;
+use sealock::verify::{Demand, LogDemand, Outcome, Purpose, Rejection, SignerDemand, Verified, VerifiedSigner, verify};
+
+fn production() -> TrustView {
+    TrustView::build("public-good", &sealock_trust_root::embedded::trusted_root().unwrap())
+}
+
+fn parse(row: &Row) -> Evidence {
+    let payload = STANDARD.decode(&row.payload_b64).unwrap();
+    let annotations = BTreeMap::from([
+        ("dev.cosignproject.cosign/signature".to_owned(), row.signature.clone()),
+        ("dev.sigstore.cosign/certificate".to_owned(), row.certificate_pem.clone()),
+        ("dev.sigstore.cosign/bundle".to_owned(), row.bundle.to_string()),
+    ]);
+    classic::signature(Digest::sha256(&payload), payload, &annotations).unwrap()
+}
+
+fn judge(evidence: &Evidence, image: &Digest, view: &TrustView) -> Result<Verified, Rejection> {
+    let demand = Demand {
+        image,
+        purpose: Purpose::ImageSignature,
+        signer: SignerDemand::Keyless { view, sct: true },
+        log: LogDemand::Required(view),
+    };
+    let (account, result) = verify(evidence, &demand);
+    let failed = account.checks().any(|(_, outcome)| outcome == Outcome::Failed);
+    assert_eq!(result.is_err(), failed, "a failed check and a rejection go together: {result:?}");
+    result
+}
+
+#[test]
+fn every_genuine_signature_verifies_with_its_own_identity() {
+    let Some(rows) = corpus::signatures() else { return };
+    let view = production();
+    for row in &rows {
+        let image: Digest = row.manifest_digest.parse().unwrap();
+        let proof = judge(&parse(row), &image, &view).unwrap_or_else(|e| panic!("{}: {e}", row.id));
+        let VerifiedSigner::Certificate { issuer, subjects, .. } = proof.signer() else { panic!("{}", row.id) };
+        assert_eq!(issuer.as_deref(), Some(row.issuer.as_str()), "{}", row.id);
+        assert!(subjects.contains(&row.identity), "{}", row.id);
+        assert_eq!((proof.log().name(), proof.time()), ("promise", "log"), "{}", row.id);
+    }
+    assert_eq!(rows.len(), 488);
+}
+
+#[test]
+fn the_digest_judged_is_the_digest_signed() {
+    let Some(rows) = corpus::signatures() else { return };
+    let view = production();
+    let other = Digest::sha256(b"another image");
+    for row in rows.iter().take(20) {
+        assert!(matches!(judge(&parse(row), &other, &view), Err(Rejection::SubjectDiffers { .. })), "{}", row.id);
+    }
+}
+
+/// Every byte of every decoded part, flipped: denied, with a code, never a panic.
+#[test]
+fn every_byte_flip_is_denied() {
+    let Some(rows) = corpus::signatures() else { return };
+    let view = production();
+    // One of each year and kind of signer keeps the run short; the parts are the same in all.
+    for row in rows.iter().step_by(rows.len() / 4) {
+        let image: Digest = row.manifest_digest.parse().unwrap();
+        let evidence = parse(row);
+        judge(&evidence, &image, &view).unwrap();
+        let mut flips = 0;
+        for part in ["payload", "signature", "certificate", "promise", "body"] {
+            let length = part_of(&mut evidence.clone(), part).len();
+            for at in 0..length {
+                let mut altered = evidence.clone();
+                part_of(&mut altered, part)[at] ^= 1 << (at % 8);
+                let result = reread(altered).map(|e| judge(&e, &image, &view));
+                let code = match &result {
+                    None => continue, // no longer a claim at all: refused before the door
+                    Some(Ok(_)) => panic!("{}: byte {at} of the {part} flipped and still verified", row.id),
+                    Some(Err(rejection)) => rejection.code().name,
+                };
+                assert!(code.starts_with("verify/"), "{code}");
+                flips += 1;
+            }
+        }
+        assert!(flips > 1000, "{flips}");
+    }
+}
+
+#[test]
+fn every_signed_number_of_the_entry_counts() {
+    let Some(rows) = corpus::signatures() else { return };
+    let view = production();
+    let row = &rows[0];
+    let image: Digest = row.manifest_digest.parse().unwrap();
+    for change in 0..3 {
+        let mut altered = parse(row);
+        let entry = &mut altered.entries[0];
+        match change {
+            0 => entry.integrated_time = Some(entry.integrated_time.unwrap() + std::time::Duration::from_secs(1)),
+            1 => entry.log_index += 1,
+            _ => entry.log_id[0] ^= 1,
+        }
+        assert!(matches!(judge(&altered, &image, &view), Err(Rejection::NotLogged { .. })));
+    }
+}
+
+/// A layer whose parts each verify on their own and belong to different signatures.
+#[test]
+fn parts_of_two_signatures_never_make_one() {
+    let Some(rows) = corpus::signatures() else { return };
+    let view = production();
+    let (a, b) = (parse(&rows[3]), parse(&rows[40]));
+    let image: Digest = rows[3].manifest_digest.parse().unwrap();
+    let mut forged = a.clone();
+    forged.entries.clone_from(&b.entries);
+    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::EntryDiffers { .. })), "foreign log entry");
+    let mut forged = a.clone();
+    forged.signer = b.signer.clone();
+    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::BadSignature { .. })), "foreign certificate");
+    let mut forged = a.clone();
+    forged.signer = b.signer.clone();
+    forged.entries.clone_from(&b.entries);
+    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::BadSignature { .. })), "payload nobody signed");
+    let mut forged = a.clone();
+    forged.entries.push(forged.entries[0].clone());
+    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::DuplicateEntry)), "one entry twice");
+    let mut forged = a.clone();
+    forged.entries[0].promise = None;
+    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::BadEntry { .. })), "neither proof nor promise");
+    let mut forged = a;
+    forged.entries.clear();
+    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::NotLogged { .. })), "no entry");
+}
+
+/// A mutable view of one decoded part.
+fn part_of<'e>(evidence: &'e mut Evidence, part: &str) -> &'e mut Vec<u8> {
+    match (part, &mut evidence.content, &mut evidence.signer) {
+        ("payload", Content::SimpleSigning { payload, .. }, _) => payload,
+        ("signature", Content::SimpleSigning { signature, .. }, _) => signature,
+        ("certificate", _, Signer::Certificate { leaf, .. }) => leaf,
+        ("promise", _, _) => evidence.entries[0].promise.as_mut().unwrap(),
+        ("body", _, _) => &mut evidence.entries[0].body,
+        _ => panic!("{part}"),
+    }
+}
+
+/// Reads the claim out of an altered payload again, as a reader of the layer would.
+fn reread(mut evidence: Evidence) -> Option<Evidence> {
+    if let Content::SimpleSigning { payload, claim, .. } = &mut evidence.content {
+        *claim = classic::Claim::parse(payload).ok()?;
+    }
+    Some(evidence)
+}
