@@ -11,7 +11,9 @@ use corpus::Row;
 use sealock::evidence::{Content, Evidence, Signer, classic};
 use sealock::image::Digest;
 use sealock::trust::TrustView;
-use sealock::verify::{Demand, LogDemand, Outcome, Purpose, Rejection, SignerDemand, Verified, VerifiedSigner, verify};
+use sealock::verify::{
+    Demand, LogDemand, Outcome, Purpose, Rejection, SignerDemand, Verified, VerifiedSigner, verify,
+};
 
 fn production() -> TrustView {
     TrustView::build("public-good", &sealock_trust_root::embedded::trusted_root().unwrap())
@@ -47,7 +49,9 @@ fn every_genuine_signature_verifies_with_its_own_identity() {
     for row in &rows {
         let image: Digest = row.manifest_digest.parse().unwrap();
         let proof = judge(&parse(row), &image, &view).unwrap_or_else(|e| panic!("{}: {e}", row.id));
-        let VerifiedSigner::Certificate { issuer, subjects, .. } = proof.signer() else { panic!("{}", row.id) };
+        let VerifiedSigner::Certificate { issuer, subjects, .. } = proof.signer() else {
+            panic!("{}", row.id)
+        };
         assert_eq!(issuer.as_deref(), Some(row.issuer.as_str()), "{}", row.id);
         assert!(subjects.contains(&row.identity), "{}", row.id);
         assert_eq!((proof.log().name(), proof.time()), ("promise", "log"), "{}", row.id);
@@ -61,7 +65,11 @@ fn the_digest_judged_is_the_digest_signed() {
     let view = production();
     let other = Digest::sha256(b"another image");
     for row in rows.iter().take(20) {
-        assert!(matches!(judge(&parse(row), &other, &view), Err(Rejection::SubjectDiffers { .. })), "{}", row.id);
+        assert!(
+            matches!(judge(&parse(row), &other, &view), Err(Rejection::SubjectDiffers { .. })),
+            "{}",
+            row.id
+        );
     }
 }
 
@@ -105,7 +113,10 @@ fn every_signed_number_of_the_entry_counts() {
         let mut altered = parse(row);
         let entry = &mut altered.entries[0];
         match change {
-            0 => entry.integrated_time = Some(entry.integrated_time.unwrap() + std::time::Duration::from_secs(1)),
+            0 => {
+                entry.integrated_time =
+                    Some(entry.integrated_time.unwrap() + std::time::Duration::from_secs(1))
+            }
             1 => entry.log_index += 1,
             _ => entry.log_id[0] ^= 1,
         }
@@ -122,20 +133,32 @@ fn parts_of_two_signatures_never_make_one() {
     let image: Digest = rows[3].manifest_digest.parse().unwrap();
     let mut forged = a.clone();
     forged.entries.clone_from(&b.entries);
-    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::EntryDiffers { .. })), "foreign log entry");
+    assert!(
+        matches!(judge(&forged, &image, &view), Err(Rejection::EntryDiffers { .. })),
+        "foreign log entry"
+    );
     let mut forged = a.clone();
     forged.signer = b.signer.clone();
-    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::BadSignature { .. })), "foreign certificate");
+    assert!(
+        matches!(judge(&forged, &image, &view), Err(Rejection::BadSignature { .. })),
+        "foreign certificate"
+    );
     let mut forged = a.clone();
     forged.signer = b.signer.clone();
     forged.entries.clone_from(&b.entries);
-    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::BadSignature { .. })), "payload nobody signed");
+    assert!(
+        matches!(judge(&forged, &image, &view), Err(Rejection::BadSignature { .. })),
+        "payload nobody signed"
+    );
     let mut forged = a.clone();
     forged.entries.push(forged.entries[0].clone());
     assert!(matches!(judge(&forged, &image, &view), Err(Rejection::DuplicateEntry)), "one entry twice");
     let mut forged = a.clone();
     forged.entries[0].promise = None;
-    assert!(matches!(judge(&forged, &image, &view), Err(Rejection::BadEntry { .. })), "neither proof nor promise");
+    assert!(
+        matches!(judge(&forged, &image, &view), Err(Rejection::BadEntry { .. })),
+        "neither proof nor promise"
+    );
     let mut forged = a;
     forged.entries.clear();
     assert!(matches!(judge(&forged, &image, &view), Err(Rejection::NotLogged { .. })), "no entry");

@@ -2,8 +2,15 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod clock;
 pub mod exit;
+pub mod files;
+pub mod images;
 pub mod output;
+pub mod place;
+pub mod policies;
+pub mod roots;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,6 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Judge images against policies
+    Verify(verify::VerifyArgs),
     /// Print the version.
     Version,
 }
@@ -39,6 +48,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
+        Verb::Verify(args) => verify::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 /// Where the corpus is; prints why a test is skipped where it is not.
 pub fn path() -> Option<PathBuf> {
-    let folder = std::env::var_os("SEALOCK_CORPUS")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus")), PathBuf::from);
+    let folder = std::env::var_os("SEALOCK_CORPUS").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus")),
+        PathBuf::from,
+    );
     if folder.is_dir() {
         return Some(folder);
     }

@@ -1,0 +1,41 @@
+//! Policies named on the command line: an invalid document is wrong configuration, with every error shown.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+
+use super::exit::Failure;
+use super::files;
+use super::output::Output;
+use crate::policy::{self, Input, Policy};
+use crate::report::text::escape;
+
+/// Reads and validates every document; none at all is the empty set.
+///
+/// # Errors
+/// Exit 2 with one line for each error: `file:line:column: path: message`.
+pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Vec<Policy>, Failure> {
+    let inputs: Vec<Input> = files::policies(paths)
+        .map_err(Failure::misuse)?
+        .into_iter()
+        .map(|file| Input {
+            file: file.path.display().to_string(),
+            bytes: file.bytes,
+            from_directory: file.from_directory,
+        })
+        .collect();
+    let loaded = policy::load(&inputs);
+    for note in &loaded.notes {
+        output.note(&format!("note: {}\n", escape(&note.to_string())));
+    }
+    if !loaded.errors.is_empty() {
+        let lines: Vec<String> = loaded.errors.iter().map(|error| escape_lines(&error.to_string())).collect();
+        return Err(Failure::misuse(anyhow!("the policy is not valid\n{}", lines.join("\n"))));
+    }
+    Ok(loaded.policies)
+}
+
+/// Errors may span lines by design; what stands in them is still foreign text.
+fn escape_lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n  ")
+}

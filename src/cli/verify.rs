@@ -1,0 +1,111 @@
+//! `sealock verify`: judges images against policies.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use super::exit::{Failure, Status};
+use super::output::Output;
+use super::{clock, images, policies, roots};
+use crate::decision::{self, Decision, Question, Roots, Verdict};
+use crate::policy::Policy;
+use crate::report::{Report, human, json};
+use crate::store::gather;
+
+/// Flags of `sealock verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The store that holds images and evidence
+    #[arg(long, value_name = "DIR", env = "SEALOCK_STORE")]
+    store: Option<PathBuf>,
+    /// A policy file, a directory of them, or - for standard input; without any, everything is denied
+    #[arg(long = "policy", value_name = "PATH")]
+    policies: Vec<PathBuf>,
+    #[command(flatten)]
+    roots: roots::RootArgs,
+    /// Evaluate freshness for this moment (RFC 3339) instead of now; the answer is marked hypothetical
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// How to answer
+    #[arg(short, long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    output: Format,
+    /// Say nothing but the verdict's exit status
+    #[arg(long, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show every check of every piece of evidence
+    #[arg(short, long)]
+    verbose: bool,
+    /// Images: `name:tag`, `name@digest`, `oci:DIR[:REF]` or `oci-archive:FILE[:REF]`
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// Judges and prints.
+///
+/// # Errors
+/// [`Failure`] when there is no answer to print.
+pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
+    let policies = policies::load(&args.policies, output)?;
+    let (evaluated_at, hypothetical) = clock::moment(args.at);
+    let held = roots::load(&args.roots, args.store.as_deref(), evaluated_at)?;
+    let mut sources = images::Sources::new(args.store.as_deref());
+    let mut decisions = Vec::new();
+    for image in &args.images {
+        decisions.push(judge(image, &policies, &held.roots, &mut sources)?);
+    }
+    let report =
+        Report { evaluated_at, hypothetical, trust_root: held.note.clone(), decisions: &decisions };
+    if !args.quiet {
+        let text = match args.output {
+            Format::Human => human::render(&report, human::Detail { verbose: args.verbose }),
+            Format::Json => json::render(&report),
+        };
+        output.data(&text)?;
+    }
+    Ok(decisions.iter().map(status).max().unwrap_or(Status::Misuse).max(held.status()))
+}
+
+fn judge(
+    written: &str,
+    policies: &[Policy],
+    roots: &Roots,
+    sources: &mut images::Sources,
+) -> Result<Decision, Failure> {
+    let image = sources.find(written)?;
+    let mut evidence = BTreeMap::new();
+    if let Ok(digest) = &image.digest {
+        for policy in decision::applying(policies, &image.reference) {
+            for authority in &policy.authorities {
+                let place = decision::place(authority, &image.reference);
+                evidence.entry(place.clone()).or_insert_with(|| gather::gather(image.source, &place, digest));
+            }
+        }
+    }
+    Ok(decision::decide(&Question {
+        written,
+        reference: &image.reference,
+        digest: image.digest.clone(),
+        policies,
+        evidence: &evidence,
+        roots,
+    }))
+}
+
+fn status(decision: &Decision) -> Status {
+    match decision.verdict {
+        Verdict::Allow | Verdict::Warn => Status::Allowed,
+        Verdict::Deny => Status::Denied,
+        Verdict::Undecided => Status::Undecided,
+    }
+}
