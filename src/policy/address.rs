@@ -92,12 +92,16 @@ fn check_host(host: &str) -> Result<(), String> {
     } else {
         host.rfind(':').and_then(|at| host.get(at..)).unwrap_or_default()
     };
-    let digits = port.strip_prefix(':').unwrap_or_default();
-    if !port.is_empty() && !(port.starts_with(':') && digits.chars().all(|c| c.is_ascii_digit())) {
+    let right = match port.strip_prefix(':') {
+        Some(digits) => digits.chars().all(|c| c.is_ascii_digit()),
+        None => port.is_empty(),
+    };
+    if !right {
         return Err(format!("invalid port {port:?} after host"));
     }
     check_escapes(host)?;
-    let refused = |c: &char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"-_.~!$&'()*+,;=:[]<>\"%".contains(*c);
+    let refused =
+        |c: &char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"-_.~!$&'()*+,;=:[]<>\"%".contains(*c);
     match host.chars().find(refused) {
         Some(character) => Err(format!("invalid character {:?} in host name", character.to_string())),
         None => Ok(()),
@@ -173,10 +177,13 @@ pub fn key_service(text: &str) -> Result<(), String> {
     };
     let arn = aws_resource(key);
     if !(is_aws_key_id(key) || key.starts_with("alias/") || arn.is_some()) {
-        return Err("kms key should be in the format awskms://[ENDPOINT]/[ID/ALIAS/ARN] (endpoint optional)".into());
+        return Err(
+            "kms key should be in the format awskms://[ENDPOINT]/[ID/ALIAS/ARN] (endpoint optional)".into()
+        );
     }
     if !endpoint.is_empty() {
-        check_host_port(endpoint).map_err(|reason| format!("malformed endpoint: address {endpoint}: {reason}"))?;
+        check_host_port(endpoint)
+            .map_err(|reason| format!("malformed endpoint: address {endpoint}: {reason}"))?;
     }
     match arn {
         Some(_) => Ok(()),

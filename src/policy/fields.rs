@@ -47,7 +47,7 @@ impl<T> Given<T> {
     }
 }
 
-impl<'n> Given<&'n str> {
+impl Given<&str> {
     /// Go's zero value: an empty text counts as absent.
     pub fn non_empty(self) -> Self {
         match self {
@@ -102,27 +102,23 @@ impl<'n> Fields<'n> {
     }
 
     fn filled(mut self, report: &mut Report<'_>, node: &'n Node, known: &[&'static str]) -> Self {
-        let fields = &mut self;
         let Meaning::Mapping(entries) = node.meaning() else { return self };
         for (key, value) in entries {
             if let Some(name) = known.iter().find(|name| **name == key.text) {
-                fields.entries.insert(name, (key, value));
+                self.entries.insert(name, (key, value));
             }
         }
         for (key, value) in entries {
             if known.contains(&key.text.as_str()) {
                 continue;
             }
-            let path = fields.at(&key.text);
-            match known.iter().find(|name| name.eq_ignore_ascii_case(&key.text)) {
-                Some(name) => {
-                    let message = format!("field \"{}\" must be written \"{name}\"", key.text);
-                    report.unsupported(key.mark, path, message);
-                    fields.entries.entry(name).or_insert((key, value));
-                }
-                None => {
-                    report.undecodable(key.mark, path, format!("json: unknown field \"{}\"", key.text));
-                }
+            let path = self.at(&key.text);
+            if let Some(name) = known.iter().find(|name| name.eq_ignore_ascii_case(&key.text)) {
+                let message = format!("field \"{}\" must be written \"{name}\"", key.text);
+                report.unsupported(key.mark, path, message);
+                self.entries.entry(name).or_insert((key, value));
+            } else {
+                report.undecodable(key.mark, path, format!("json: unknown field \"{}\"", key.text));
             }
         }
         self
@@ -226,19 +222,14 @@ impl<'n> Fields<'n> {
         Given::Value(fields, node.mark)
     }
 
-    /// The elements of a list, each with its path.
-    fn elements(
-        &self,
-        report: &mut Report<'_>,
-        name: &str,
-        wanted: &str,
-    ) -> Given<impl Iterator<Item = (usize, &'n Arc<Node>)>> {
+    /// The elements of a list.
+    fn elements(&self, report: &mut Report<'_>, name: &str, wanted: &str) -> Given<&'n [Arc<Node>]> {
         let Some(node) = self.node(name) else { return Given::Absent };
         let Meaning::Sequence(items) = node.meaning() else {
             self.mistyped(report, node, self.at(name), name, wanted);
             return Given::Broken;
         };
-        Given::Value(items.iter().enumerate(), node.mark)
+        Given::Value(items, node.mark)
     }
 
     /// A list of mappings. An empty list counts as absent, as in Go; an element that is no mapping is `None`.
@@ -255,7 +246,7 @@ impl<'n> Fields<'n> {
             Given::Value(elements, mark) => (elements, mark),
         };
         let mut objects = Vec::new();
-        for (index, node) in elements {
+        for (index, node) in elements.iter().enumerate() {
             let path = format!("{}[{index}]", self.at(name));
             match node.meaning() {
                 Meaning::Mapping(_) | Meaning::Null => {
@@ -273,7 +264,7 @@ impl<'n> Fields<'n> {
     /// A list of texts, checked and not used.
     pub fn check_texts(&self, report: &mut Report<'_>, name: &str) {
         if let Given::Value(elements, _) = self.elements(report, name, "[]string") {
-            for (index, node) in elements {
+            for (index, node) in elements.iter().enumerate() {
                 if !matches!(node.meaning(), Meaning::Null) {
                     self.text_of(report, node, format!("{}[{index}]", self.at(name)), name);
                 }

@@ -8,6 +8,7 @@ pub mod glob;
 pub mod identity;
 pub mod load;
 pub mod model;
+pub mod regexp;
 mod validation;
 pub mod yaml;
 

@@ -203,18 +203,17 @@ fn class_character(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> bool 
 
 fn authority(report: &mut Report<'_>, fields: &Fields<'_>, index: usize) -> Option<Authority> {
     let before = report.errors.len();
-    let name = fields.text(report, "name").non_empty().value().map_or_else(|| format!("authority-{index}"), str::to_owned);
+    let name = fields
+        .text(report, "name")
+        .non_empty()
+        .value()
+        .map_or_else(|| format!("authority-{index}"), str::to_owned);
     let key = fields.object(report, "key", "KeyRef", KEY);
     let keyless = fields.object(report, "keyless", "KeylessRef", KEYLESS);
     let fixed = fields.object(report, "static", "StaticRef", &["action", "message"]);
     let ctlog_fields = fields.object(report, "ctlog", "TLog", &["url", "trustRootRef"]);
     let stamp = fields.object(report, "rfc3161timestamp", "RFC3161Timestamp", &["trustRootRef"]);
-    let sources = fields.objects(
-        report,
-        "source",
-        "Source",
-        &["oci", "signaturePullSecrets", "tagPrefix"],
-    );
+    let sources = fields.objects(report, "source", "Source", &["oci", "signaturePullSecrets", "tagPrefix"]);
     let attestations = fields.objects(report, "attestations", "Attestation", ATTESTATION);
     let format = fields.text(report, "signatureFormat").non_empty();
 
@@ -231,24 +230,18 @@ fn authority(report: &mut Report<'_>, fields: &Fields<'_>, index: usize) -> Opti
         Given::Absent | Given::Broken => Given::Absent,
     };
 
-    let one_of = ["key", "keyless", "static"];
-    match usize::from(key.is_set()) + usize::from(keyless.is_set()) + usize::from(fixed.is_set()) {
-        0 => report.invalid(fields.mark, NEITHER, &paths(fields, &one_of)),
-        1 => {}
-        _ => report.invalid(fields.mark, BOTH, &paths(fields, &one_of)),
-    }
-    let concise = !matches!(
-        usize::from(key.is_set()) + usize::from(keyless.is_set()) + usize::from(fixed.is_set()),
-        1
-    );
-    if concise {
+    let kinds = usize::from(key.is_set()) + usize::from(keyless.is_set()) + usize::from(fixed.is_set());
+    if kinds != 1 {
+        // Policy-controller says nothing more about such an authority.
+        let message = if kinds == 0 { NEITHER } else { BOTH };
+        report.invalid(fields.mark, message, &paths(fields, &["key", "keyless", "static"]));
         return None;
     }
 
     let is_static = fixed.is_set();
     let kind = match (key, keyless, fixed) {
         (Given::Value(inner, _), ..) => key_kind(report, &inner),
-        (_, Given::Value(inner, _), _) => keyless_kind(report, &inner),
+        (_, Given::Value(inner, _), _) => Some(keyless_kind(report, &inner)),
         (_, _, Given::Value(inner, _)) => static_kind(report, &inner),
         _ => None,
     };
@@ -273,13 +266,21 @@ fn authority(report: &mut Report<'_>, fields: &Fields<'_>, index: usize) -> Opti
     if let Given::Value(..) = stamp_ref {
         unsupported(report, fields, "rfc3161timestamp");
     } else if let Given::Value(_, mark) = stamp {
-        report.note(mark, format!("{}: without trustRootRef it demands nothing", fields.at("rfc3161timestamp")));
+        report.note(
+            mark,
+            format!("{}: without trustRootRef it demands nothing", fields.at("rfc3161timestamp")),
+        );
     }
     let bundle_format = match format {
         Given::Value("bundle", _) => true,
         Given::Value(other, mark) => {
             let path = fields.at("signatureFormat");
-            report.note(mark, format!("{path}: {other:?} is none of the known formats, so classic signatures are asked for"));
+            report.note(
+                mark,
+                format!(
+                    "{path}: {other:?} is none of the known formats, so classic signatures are asked for"
+                ),
+            );
             false
         }
         Given::Absent | Given::Broken => false,
@@ -380,7 +381,7 @@ fn hash_algorithm(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<HashAl
     }
 }
 
-fn keyless_kind(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<AuthorityKind> {
+fn keyless_kind(report: &mut Report<'_>, fields: &Fields<'_>) -> AuthorityKind {
     let url = url(report, fields, "url");
     let ca = fields.object(report, "ca-cert", "KeyRef", KEY);
     let trust_root_ref = fields.text(report, "trustRootRef").non_empty().value().map(str::to_owned);
@@ -407,7 +408,7 @@ fn keyless_kind(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Authorit
             }
         }
     }
-    Some(AuthorityKind::Keyless { identities, trust_root_ref, insecure_ignore_sct })
+    AuthorityKind::Keyless { identities, trust_root_ref, insecure_ignore_sct }
 }
 
 fn matcher(report: &mut Report<'_>, fields: &Fields<'_>, literal: &str, regexp: &str) -> Option<Matcher> {
@@ -461,7 +462,12 @@ fn read_sources(
     let mut read = Vec::new();
     let Given::Value(entries, mark) = sources else { return read };
     if entries.len() > 1 {
-        report.invalid_because(mark, invalid("source"), &fields.at("source"), "only single source is supported");
+        report.invalid_because(
+            mark,
+            invalid("source"),
+            &fields.at("source"),
+            "only single source is supported",
+        );
     }
     for entry in entries.iter().flatten() {
         let oci = entry.text(report, "oci").non_empty();
@@ -513,14 +519,11 @@ fn is_predicate_uri(text: &str) -> bool {
 /// `base` is the path that policy-controller gives.
 fn policy(report: &mut Report<'_>, fields: &Fields<'_>, base: &str, of_attestation: bool) {
     let at = |name: &str| format!("{base}.{name}");
-    match fields.text(report, "type") {
-        Given::Value("cue" | "rego", _) | Given::Broken => {}
-        Given::Absent | Given::Value(..) => {
-            let given = fields.text(report, "type").value().unwrap_or_default();
-            let mark = fields.key_mark("type");
-            let detail = "only [cue,rego] are supported at the moment";
-            report.invalid_because(mark, invalid(given), &at("type"), detail);
-        }
+    let kind = fields.text(report, "type");
+    if !matches!(kind, Given::Value("cue" | "rego", _) | Given::Broken) {
+        let given = invalid(kind.value().unwrap_or_default());
+        let detail = "only [cue,rego] are supported at the moment";
+        report.invalid_because(fields.key_mark("type"), given, &at("type"), detail);
     }
     let data = fields.text(report, "data").non_empty();
     let remote = fields.object(report, "remote", "RemotePolicy", &["url", "sha256sum"]);

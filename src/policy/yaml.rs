@@ -201,7 +201,9 @@ fn plain_meaning(text: &str) -> Meaning<'_> {
         "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
         "true" | "True" | "TRUE" => Meaning::Bool { value: true, plainly: true },
         "false" | "False" | "FALSE" => Meaning::Bool { value: false, plainly: true },
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Meaning::Bool { value: true, plainly: false },
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            Meaning::Bool { value: true, plainly: false }
+        }
         "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
             Meaning::Bool { value: false, plainly: false }
         }
@@ -583,7 +585,9 @@ fn merge_into(
     let sources: Vec<&Node> = match &merge.source.value {
         Value::Mapping(_) => vec![merge.source.as_ref()],
         Value::Sequence(items) => items.iter().map(AsRef::as_ref).collect(),
-        Value::Scalar { .. } => return fault("map merge requires map or sequence of maps as the value".into()),
+        Value::Scalar { .. } => {
+            return fault("map merge requires map or sequence of maps as the value".into());
+        }
     };
     for source in sources {
         let Value::Mapping(merged) = &source.value else {
@@ -592,10 +596,7 @@ fn merge_into(
         for (key, node) in merged {
             // Which one wins depends on the reader and on the order.
             if !keys.insert(key.text.clone()) {
-                return fault(format!(
-                    "key {:?} is given twice: here through a merge key",
-                    cut(&key.text)
-                ));
+                return fault(format!("key {:?} is given twice: here through a merge key", cut(&key.text)));
             }
             if keys.len() as u64 > MAX_NODES {
                 return fault(format!("the document has more than {MAX_NODES} nodes, aliases expanded"));
