@@ -1,7 +1,16 @@
 //! `ClusterImagePolicy` documents → validated policies.
 
+pub mod address;
+pub mod codes;
+pub mod document;
+mod fields;
 pub mod glob;
 pub mod identity;
+pub mod load;
 pub mod model;
+pub mod regexp;
+mod validation;
+pub mod yaml;
 
-pub use model::{ApiVersion, Authority, AuthorityKind, Mode, Policy, Position};
+pub use load::{Input, Loaded, load};
+pub use model::{Authority, AuthorityKind, Mode, Policy, Position};

@@ -29,7 +29,7 @@ pub struct Policy {
     pub name: String,
     /// Where the document starts.
     pub position: Position,
-    /// `apiVersion`: the two differ in what an empty `ctlog` means.
+    /// Version of the API that it was written for; the fields are the same in both.
     pub api_version: ApiVersion,
     /// `spec.images[].glob`.
     pub images: Vec<super::glob::Glob>,
@@ -39,13 +39,24 @@ pub struct Policy {
     pub authorities: Vec<Authority>,
 }
 
-/// The two versions of the document, field for field the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Version of a policy's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ApiVersion {
-    /// `policy.sigstore.dev/v1alpha1`.
+    /// `policy.sigstore.dev/v1alpha1`, which clusters store.
     V1Alpha1,
-    /// `policy.sigstore.dev/v1beta1`.
+    /// `policy.sigstore.dev/v1beta1`; upstream's conversion loses a `ctlog` without `url`, this reader does not.
+    #[default]
     V1Beta1,
+}
+
+impl ApiVersion {
+    /// As written after the slash.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V1Alpha1 => "v1alpha1",
+            Self::V1Beta1 => "v1beta1",
+        }
+    }
 }
 
 /// What a failing policy does.
@@ -69,17 +80,8 @@ pub struct Authority {
     pub ctlog: Option<Ctlog>,
     /// `signatureFormat: bundle`.
     pub bundle_format: bool,
-    /// `source`, at most one: where tags with evidence are looked for instead of the image's repository.
+    /// `source`: where the signatures are instead of beside the image; at most one.
     pub sources: Vec<SourceRef>,
-}
-
-/// Another place for tags with evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct SourceRef {
-    /// `oci`: canonical repository, used verbatim.
-    pub oci: Option<String>,
-    /// `tagPrefix`: what stands before `sha256-<hex>.sig`.
-    pub tag_prefix: Option<String>,
 }
 
 /// The three kinds of authority.
@@ -117,4 +119,13 @@ pub struct Ctlog {
     pub url: Option<String>,
     /// `trustRootRef`: whose log keys count.
     pub trust_root_ref: Option<String>,
+}
+
+/// Another place for signatures.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SourceRef {
+    /// `oci`: the repository that holds them; absent means the image's own.
+    pub oci: Option<String>,
+    /// `tagPrefix`: stands before `sha256-<hex>.sig` and `.att`.
+    pub tag_prefix: Option<String>,
 }
