@@ -3,7 +3,10 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod exit;
+pub mod import;
 pub mod output;
+pub mod place;
+pub mod store;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -25,6 +28,10 @@ struct Cli {
 enum Verb {
     /// Print the version.
     Version,
+    /// Make, list, check and rebuild the store.
+    Store(store::StoreArgs),
+    /// Take an OCI image layout, a directory or an archive, into the store.
+    Import(import::ImportArgs),
 }
 
 /// Parses `args`, runs the verb, prints, and returns the exit status.
@@ -43,5 +50,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)
         }
+        Verb::Store(args) => store::run(args, output),
+        Verb::Import(args) => import::run(args, output),
     }
 }
