@@ -2,6 +2,8 @@
 
 pub mod digest;
 pub mod manifest;
+pub mod name;
 
 pub use digest::Digest;
 pub use manifest::Manifest;
+pub use name::Reference;
