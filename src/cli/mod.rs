@@ -4,13 +4,10 @@
 
 pub mod clock;
 pub mod exit;
-pub mod files;
-pub mod images;
+pub mod import;
 pub mod output;
 pub mod place;
-pub mod policies;
-pub mod roots;
-pub mod verify;
+pub mod store;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +31,10 @@ enum Verb {
     Verify(verify::VerifyArgs),
     /// Print the version.
     Version,
+    /// Make, list, check and rebuild the store.
+    Store(store::StoreArgs),
+    /// Take an OCI image layout, a directory or an archive, into the store.
+    Import(import::ImportArgs),
 }
 
 /// Parses `args`, runs the verb, prints, and returns the exit status.
@@ -53,5 +54,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)
         }
+        Verb::Store(args) => store::run(args, output),
+        Verb::Import(args) => import::run(args, output),
     }
 }

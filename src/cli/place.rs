@@ -1,20 +1,22 @@
-//! Where the store is, unless the command line says so.
+//! Where the store lies when no flag says so.
 
 use std::path::{Path, PathBuf};
 
-/// `flag`, else `./sealock-store` if it exists, else `$XDG_DATA_HOME/sealock/store`.
-///
-/// `$SEALOCK_STORE` reaches `flag` through the flag's own environment variable.
+/// The store's directory: the flag, else `$SEALOCK_STORE`, else `./sealock-store` if it exists, else
+/// `$XDG_DATA_HOME/sealock/store` (`~/.local/share` where that is not set).
 pub fn store_directory(flag: Option<&Path>) -> PathBuf {
     if let Some(flag) = flag {
         return flag.to_owned();
     }
-    let here = PathBuf::from("sealock-store");
-    if here.is_dir() {
-        return here;
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(place) = variable("SEALOCK_STORE") {
+        return place;
     }
-    let data = std::env::var_os("XDG_DATA_HOME").filter(|v| !v.is_empty()).map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").filter(|v| !v.is_empty()).map(|home| PathBuf::from(home).join(".local/share"))
-    });
-    data.map_or(here, |data| data.join("sealock/store"))
+    let here = Path::new("sealock-store");
+    if here.is_dir() {
+        return here.to_owned();
+    }
+    variable("XDG_DATA_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+        .map_or_else(|| here.to_owned(), |data| data.join("sealock/store"))
 }

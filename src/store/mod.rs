@@ -1,6 +1,29 @@
 //! The OCI image layout with its catalogue.
+// Reason: the store is where files are read and written; every path below it is made from a digest or is ours.
+#![allow(clippy::disallowed_methods)]
 
+mod blob;
+mod catalogue;
+pub mod codes;
+mod fault;
+mod files;
+mod graph;
+pub mod import;
+mod index;
+mod layout;
+mod listing;
+mod lock;
+mod loose;
+mod marker;
+mod name;
+mod reader;
 pub mod source;
+mod staging;
+mod writer;
 
+pub use fault::StoreFault;
+pub use import::{ImportReport, Plan};
+pub use layout::{Directory, Layout, LayoutDirectory, Picked};
+pub use reader::{Listed, Store};
 pub use source::{Attachment, Channel, Source, SourceFault};
-pub mod gather;
+pub use writer::{Made, Writer};

@@ -1,0 +1,188 @@
+//! `sealock store init | ls | fsck | reindex`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::exit::{Failure, Status};
+use super::output::Output;
+use super::place::store_directory;
+use crate::decision::{Finding, Severity};
+use crate::store::{Store, StoreFault, Writer};
+
+/// Arguments of `sealock store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a store and print its id; on a store that is there already, print its id.
+    Init {
+        #[command(flatten)]
+        place: Place,
+        /// Id of the store, for replicas of one enclave that share it. Default: a random one.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// List the images and the evidence in the store.
+    Ls {
+        #[command(flatten)]
+        place: Place,
+        /// List evidence too, not only images.
+        #[arg(long, short)]
+        all: bool,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The store's directory. Default: $`SEALOCK_STORE`, else ./sealock-store if it exists, else
+    /// $`XDG_DATA_HOME`/sealock/store.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+impl Place {
+    /// The directory.
+    pub fn directory(&self) -> PathBuf {
+        store_directory(self.store.as_deref())
+    }
+}
+
+/// How to answer.
+#[derive(Debug, Args)]
+pub struct FormatArgs {
+    /// Format of the answer.
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Formats of answers about the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// How long a writer waits for another one.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+impl From<StoreFault> for Failure {
+    fn from(fault: StoreFault) -> Self {
+        let code = fault.code();
+        let error = anyhow::anyhow!("{fault} [{}]\n  next: {}", code.name, code.remedy);
+        match fault {
+            StoreFault::NotAStore { .. }
+            | StoreFault::ForeignDirectory { .. }
+            | StoreFault::OtherId { .. }
+            | StoreFault::Id { .. }
+            | StoreFault::NewerFormat { .. } => Self::misuse(error),
+            StoreFault::Refused { .. } => Self { status: Status::Denied, error },
+            StoreFault::Catalogue { .. } | StoreFault::Busy { .. } | StoreFault::Io { .. } => {
+                Self::undecided(error)
+            }
+        }
+    }
+}
+
+/// One JSON document and a line feed.
+pub fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::undecided(anyhow::Error::new(e).context("the answer could not be written")))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Findings as text, one line each.
+pub fn lines(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let weight = match finding.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let _ = write!(text, "{weight}: {} [{}]", plain(&finding.message), finding.code);
+        if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
+            let _ = write!(text, ": {} → {}", plain(expected), plain(found));
+        }
+        text.push('\n');
+        if finding.severity != Severity::Note {
+            let _ = writeln!(text, "  next: {}", plain(&finding.remedy));
+        }
+    }
+    text
+}
+
+/// Foreign text without control characters.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// A [`Failure`] with the store's own words.
+pub fn run(args: &StoreArgs, output: &mut Output) -> Result<Status, Failure> {
+    match &args.verb {
+        Verb::Init { place, id } => {
+            let root = place.directory();
+            let made = Writer::init(&root, id.as_deref(), PATIENCE)?;
+            output.data(&format!("{}\n", made.id))?;
+            let what = if made.new { "new store in" } else { "store already in" };
+            output.note(&format!("{what} {}\n", root.display()));
+            Ok(Status::Allowed)
+        }
+        Verb::Ls { place, all, format } => list(place, *all, format.format, output),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListReport {
+    schema: &'static str,
+    store: String,
+    store_id: String,
+    entries: Vec<crate::store::Listed>,
+}
+
+fn list(place: &Place, all: bool, format: Format, output: &mut Output) -> Result<Status, Failure> {
+    let root = place.directory();
+    let store = Store::open(&root)?;
+    let mut entries = store.list()?;
+    let evidence = entries.iter().filter(|e| e.about.is_some()).count();
+    if format == Format::Json {
+        let report = ListReport {
+            schema: "sealock.dev/store-list/v1",
+            store: root.display().to_string(),
+            store_id: store.id().to_owned(),
+            entries,
+        };
+        output.data(&json(&report)?)?;
+        return Ok(Status::Allowed);
+    }
+    entries.retain(|e| all || e.about.is_none());
+    let mut text = String::new();
+    for entry in &entries {
+        let name = entry.name.as_deref().unwrap_or("-");
+        let _ = writeln!(text, "{}  {:<7}  {}", entry.digest, entry.status, plain(name));
+    }
+    output.data(&text)?;
+    if !all && evidence > 0 {
+        output.note(&format!("and {evidence} pieces of evidence: `sealock store ls --all` lists them\n"));
+    }
+    Ok(Status::Allowed)
+}

@@ -1,0 +1,219 @@
+//! Content on its way in: written once to `ingest/`, hashed on the way, judged from there, published by rename.
+//!
+//! Input: streams named by a digest. Output: files in `blobs/` that hash to their name and are on the disk.
+//!
+//! | rule | why |
+//! |---|---|
+//! | a part file is made new, never through a link | nothing planted is written to |
+//! | size and hash are taken from the bytes as they pass | the medium is read once, so it cannot show two faces |
+//! | small files are synced together, large ones at once | one sync of a 2 kB file costs as much as hashing 3 MB |
+//! | content that the store holds is not written again: small content only if the file still hashes right, large content if catalogue and size agree, or with `recheck` if it hashes right | a size alone proves nothing |
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::catalogue::Catalogue;
+use super::fault::During;
+use super::writer::INGEST;
+use super::{SourceFault, StoreFault, blob, codes, files, listing};
+use crate::image::Digest;
+
+/// Content up to this many bytes counts as small.
+pub(super) const SMALL: u64 = 1024 * 1024;
+/// From this many unsynced files on, the whole file system is synced once instead of each file.
+const SYNC_TOGETHER: usize = 24;
+
+/// Where content stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// In `ingest/`, perhaps only in memory.
+    Written,
+    /// In `ingest/`, on the disk.
+    Synced,
+    /// The store holds it already.
+    Held,
+}
+
+/// Content taken in but not published.
+#[derive(Debug)]
+pub(super) struct Staging {
+    root: PathBuf,
+    contents: BTreeMap<Digest, (u64, State)>,
+    buffer: Vec<u8>,
+    recheck: bool,
+}
+
+impl Staging {
+    /// For the store at `root`, whose lock the caller holds.
+    pub(super) fn new(root: &Path, recheck: bool) -> Self {
+        Self { root: root.to_owned(), contents: BTreeMap::new(), buffer: Vec::new(), recheck }
+    }
+
+    fn part(&self, digest: &Digest) -> PathBuf {
+        self.root.join(INGEST).join(format!("{}-{}.part", digest.algorithm(), digest.hex()))
+    }
+
+    /// Whether there is room for `bytes` more.
+    pub(super) fn check_room(&self, bytes: u64) -> Result<(), StoreFault> {
+        let path = self.root.join(INGEST);
+        let disk = rustix::fs::statvfs(&path).during("asking for free space of", &path)?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < bytes {
+            return Err(StoreFault::Io {
+                what: "no room for the bundle in",
+                path: self.root.clone(),
+                source: std::io::ErrorKind::StorageFull.into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes in `size` bytes from `reader`, which must hash to `digest`. `what` names them in messages.
+    pub(super) fn put(
+        &mut self,
+        catalogue: &Catalogue,
+        digest: &Digest,
+        size: u64,
+        reader: impl Read,
+        what: &str,
+    ) -> Result<(), StoreFault> {
+        let held = self.holds(catalogue, digest, size)?;
+        let part = self.part(digest);
+        let mut file: Option<File> = if held { None } else { Some(files::create(&part, 0o444)?) };
+        let mut failed = None;
+        let streamed = blob::stream(reader.take(size.saturating_add(1)), digest, &mut self.buffer, |chunk| {
+            match &mut file {
+                // Which side failed decides the message.
+                Some(file) => file.write_all(chunk).inspect_err(|e| failed = Some(e.kind())),
+                None => Ok(()),
+            }
+        });
+        let streamed = match (streamed, failed) {
+            (Ok(streamed), _) => streamed,
+            (Err(e), Some(_)) => return Err(e).during("writing", &part),
+            (Err(e), None) => return Err(e).during("reading", Path::new(what)),
+        };
+        if streamed.size != size {
+            return Err(StoreFault::refused(
+                &codes::SIZE,
+                what,
+                format!("{size} bytes were announced, there are {}", amount(streamed.size, size)),
+            ));
+        }
+        if !streamed.matches {
+            return Err(StoreFault::refused(
+                &codes::DAMAGED,
+                what,
+                format!("its bytes do not hash to {digest}"),
+            ));
+        }
+        let state = match file {
+            None => State::Held,
+            Some(file) if size > SMALL => {
+                file.sync_all().during("writing", &part)?;
+                State::Synced
+            }
+            Some(_) => State::Written,
+        };
+        self.contents.insert(*digest, (size, state));
+        Ok(())
+    }
+
+    /// Whether the store has this content in a state that need not be written again.
+    fn holds(&mut self, catalogue: &Catalogue, digest: &Digest, size: u64) -> Result<bool, StoreFault> {
+        let path = blob::path(&self.root, digest);
+        if catalogue.blob(digest)? != Some(size) || listing::size(&path)? != Some(size) {
+            return Ok(false);
+        }
+        if size > SMALL && !self.recheck {
+            return Ok(true);
+        }
+        let Ok((file, _)) = blob::open_regular(&path) else { return Ok(false) };
+        let streamed = blob::stream(file, digest, &mut self.buffer, |_| Ok(())).during("reading", &path)?;
+        Ok(streamed.matches)
+    }
+
+    /// Everything taken in, with sizes.
+    pub(super) fn contents(&self) -> impl Iterator<Item = (Digest, u64)> {
+        self.contents.iter().map(|(digest, (size, _))| (*digest, *size))
+    }
+
+    /// The size of content taken in.
+    pub(super) fn size(&self, digest: &Digest) -> Option<u64> {
+        self.contents.get(digest).map(|(size, _)| *size)
+    }
+
+    /// The bytes of content taken in, hashed again; nothing where it was not.
+    pub(super) fn read(
+        &self,
+        digest: &Digest,
+        limit: u64,
+        place: &str,
+    ) -> Option<Result<Vec<u8>, SourceFault>> {
+        let (_, state) = self.contents.get(digest)?;
+        let path = if *state == State::Held { blob::path(&self.root, digest) } else { self.part(digest) };
+        Some(blob::read_file(&path, digest, limit, place))
+    }
+
+    /// Publishes what `wanted` says and forgets the rest. On return everything published is on the disk.
+    pub(super) fn publish(&mut self, wanted: impl Fn(&Digest) -> bool) -> Result<(), StoreFault> {
+        let parts: Vec<Digest> = self
+            .contents
+            .iter()
+            .filter(|(digest, (_, state))| *state != State::Held && wanted(digest))
+            .map(|(digest, _)| *digest)
+            .collect();
+        self.sync(&parts)?;
+        let mut folders = std::collections::BTreeSet::new();
+        for digest in &parts {
+            let target = blob::path(&self.root, digest);
+            if let Some(folder) = target.parent()
+                && folders.insert(folder.to_owned())
+            {
+                files::make_directory(folder)?;
+            }
+            let part = self.part(digest);
+            std::fs::rename(&part, &target).during("renaming", &part)?;
+            if let Some((_, state)) = self.contents.get_mut(digest) {
+                *state = State::Held;
+            }
+        }
+        for folder in folders {
+            files::sync_directory(&folder)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self, parts: &[Digest]) -> Result<(), StoreFault> {
+        let unsynced: Vec<_> = parts
+            .iter()
+            .filter(|digest| self.contents.get(digest).is_some_and(|(_, state)| *state == State::Written))
+            .collect();
+        if unsynced.len() >= SYNC_TOGETHER {
+            let path = self.root.join(INGEST);
+            let folder = File::open(&path).during("opening", &path)?;
+            return rustix::fs::syncfs(&folder).during("syncing", &path);
+        }
+        for digest in unsynced {
+            let path = self.part(digest);
+            File::open(&path).and_then(|file| file.sync_all()).during("syncing", &path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        for (digest, (_, state)) in &self.contents {
+            if *state != State::Held {
+                // What cannot be removed now, the next writer removes.
+                let _ = std::fs::remove_file(self.part(digest));
+            }
+        }
+    }
+}
+
+fn amount(found: u64, announced: u64) -> String {
+    if found > announced { "more".to_owned() } else { format!("only {found}") }
+}
