@@ -4,10 +4,15 @@
 
 pub mod clock;
 pub mod exit;
+pub mod files;
+pub mod images;
 pub mod import;
 pub mod output;
 pub mod place;
+pub mod policies;
+pub mod roots;
 pub mod store;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

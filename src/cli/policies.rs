@@ -26,7 +26,7 @@ pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Vec<Policy>, Failu
         .collect();
     let loaded = policy::load(&inputs);
     for note in &loaded.notes {
-        output.note(&format!("note: {}\n", escape(&note.to_string())));
+        output.note(&format!("note: {}\n", escape(&format!("{}: {}", note.position, note.message))));
     }
     if !loaded.errors.is_empty() {
         let lines: Vec<String> = loaded.errors.iter().map(|error| escape_lines(&error.to_string())).collect();

@@ -13,4 +13,4 @@ mod validation;
 pub mod yaml;
 
 pub use load::{Input, Loaded, load};
-pub use model::{Authority, AuthorityKind, Mode, Policy, Position};
+pub use model::{ApiVersion, Authority, AuthorityKind, Mode, Policy, Position};

@@ -6,6 +6,7 @@ mod blob;
 mod catalogue;
 pub mod codes;
 mod fault;
+pub mod gather;
 mod files;
 mod graph;
 pub mod import;
