@@ -10,10 +10,8 @@ use sealock::policy::{Input, Loaded, load};
 use serde_json::Value;
 
 fn corpus() -> Option<PathBuf> {
-    let path = std::env::var_os("SEALOCK_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"),
-        PathBuf::from,
-    );
+    let path = std::env::var_os("SEALOCK_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"), PathBuf::from);
     if path.is_dir() {
         return Some(path);
     }
@@ -73,7 +71,8 @@ fn verdict_rows_are_refused_in_the_words_of_upstream_or_load() {
             if has(&loaded, DocumentErrorKind::Invalid) && text == wanted {
                 "invalid, same text"
             } else {
-                failures.push(format!("{id}: expected\n  {wanted}\nfound\n  {text}\nall\n{}", shown(&loaded)));
+                failures
+                    .push(format!("{id}: expected\n  {wanted}\nfound\n  {text}\nall\n{}", shown(&loaded)));
                 "different"
             }
         } else if has(&loaded, DocumentErrorKind::Invalid) || has(&loaded, DocumentErrorKind::Unreadable) {

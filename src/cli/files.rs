@@ -60,7 +60,11 @@ pub fn policies(paths: &[PathBuf]) -> anyhow::Result<Vec<PolicyFile>> {
         if is_directory {
             directory(path, &mut out)?;
         } else {
-            out.push(PolicyFile { path: path.clone(), bytes: read(path, MAX_POLICY)?, from_directory: false });
+            out.push(PolicyFile {
+                path: path.clone(),
+                bytes: read(path, MAX_POLICY)?,
+                from_directory: false,
+            });
         }
     }
     Ok(out)

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::exit::Failure;
 use super::place;
 use crate::image::{Digest, Reference};
-use crate::store::{LayoutArchive, LayoutDirectory, Picked, Source, SourceFault, Store, StoreFault};
+use crate::store::{LayoutDirectory, Picked, Source, SourceFault, Store, StoreFault};
 
 /// An image as judged.
 pub struct Found<'s> {
@@ -29,7 +29,6 @@ pub struct Sources {
 enum Opened {
     Store(Store),
     Directory(LayoutDirectory),
-    Archive(LayoutArchive),
 }
 
 impl Opened {
@@ -37,17 +36,13 @@ impl Opened {
         match self {
             Self::Store(store) => store,
             Self::Directory(layout) => layout,
-            Self::Archive(layout) => layout,
         }
     }
 
     fn pick(&self, reference: Option<&str>) -> Result<Picked, SourceFault> {
         match self {
-            Self::Store(store) => {
-                Err(SourceFault::NotHeld { what: "a layout".into(), place: store.place() })
-            }
+            Self::Store(store) => Err(SourceFault::NotHeld { what: "a layout".into(), place: store.place() }),
             Self::Directory(layout) => layout.pick(reference),
-            Self::Archive(layout) => layout.pick(reference),
         }
     }
 }
@@ -79,13 +74,44 @@ impl Sources {
         Ok(Found { reference, digest, source: opened.source() })
     }
 
+    /// As [`Self::find`], or a bare digest in the store; with every repository that is known for it.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_or_digest(&mut self, written: &str) -> Result<(Found<'_>, Vec<String>), Failure> {
+        let Ok(digest) = written.parse::<Digest>() else {
+            let found = self.find(written)?;
+            let repository = found.reference.repository().to_owned();
+            return Ok((found, vec![repository]));
+        };
+        let store = self.store.clone();
+        let opened = self.open("", || Store::open(&store).map(Opened::Store))?;
+        let mut repositories = std::collections::BTreeSet::new();
+        if let Opened::Store(store) = opened {
+            for listed in store.list().map_err(store_failure)? {
+                let concerned = listed.digest == digest || listed.about == Some(digest);
+                let name = listed.name.filter(|_| concerned).and_then(|name| Reference::parse(&name).ok());
+                repositories.extend(name.map(|name| name.repository().to_owned()));
+            }
+        }
+        // A digest without any name still has referrers; they hang on it whatever the repository.
+        let mut repositories: Vec<_> = repositories.into_iter().collect();
+        if repositories.is_empty() {
+            repositories.push("unnamed.invalid/image".to_owned());
+        }
+        let name = repositories.first().map_or("unnamed.invalid/image", String::as_str);
+        let reference = Reference::parse(&format!("{name}@{digest}"))
+            .map_err(|e| Failure::misuse(anyhow!("{written:?} cannot be looked up: {e}")))?;
+        Ok((Found { reference, digest: Ok(digest), source: opened.source() }, repositories))
+    }
+
     fn in_layout(&mut self, rest: &str, is_archive: bool) -> Result<Found<'_>, Failure> {
         // A path may hold colons; the reference is what follows the longest prefix that exists.
         let (path, wanted) = split_path(rest);
         let key = format!("{is_archive}:{path}");
         let opened = self.open(&key, || {
             if is_archive {
-                LayoutArchive::open(Path::new(path)).map(Opened::Archive)
+                LayoutDirectory::open(Path::new(path)).map(Opened::Directory)
             } else {
                 LayoutDirectory::open(Path::new(path)).map(Opened::Directory)
             }

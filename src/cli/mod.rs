@@ -7,11 +7,13 @@ pub mod exit;
 pub mod files;
 pub mod images;
 pub mod import;
+pub mod inspect;
 pub mod output;
 pub mod place;
 pub mod policies;
 pub mod roots;
 pub mod store;
+pub mod tree;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -34,6 +36,10 @@ struct Cli {
 enum Verb {
     /// Judge images against policies
     Verify(verify::VerifyArgs),
+    /// Show evidence without judging it
+    Inspect(inspect::InspectArgs),
+    /// Draw an image, its children, and everything attached to them
+    Tree(tree::TreeArgs),
     /// Print the version.
     Version,
     /// Make, list, check and rebuild the store.
@@ -55,6 +61,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
         Verb::Verify(args) => verify::run(args, output),
+        Verb::Inspect(args) => inspect::run(args, output),
+        Verb::Tree(args) => tree::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

@@ -69,7 +69,9 @@ pub fn load(args: &RootArgs, _store: Option<&Path>, _at: Timestamp) -> Result<He
     }
     let default = match default {
         Some(view) => view,
-        None => TrustView::build("public-good (embedded)", &embedded::trusted_root().map_err(Failure::undecided)?),
+        None => {
+            TrustView::build("public-good (embedded)", &embedded::trusted_root().map_err(Failure::undecided)?)
+        }
     };
     let note = TrustRootNote {
         name: default.name().to_owned(),
@@ -88,7 +90,9 @@ fn read(path: &Path) -> anyhow::Result<TrustedRoot> {
 /// `NAME=PATH`, where NAME is no path.
 fn split(given: &str) -> (Option<&str>, PathBuf) {
     match given.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !name.contains(['/', '.']) => (Some(name), PathBuf::from(path)),
+        Some((name, path)) if !name.is_empty() && !name.contains(['/', '.']) => {
+            (Some(name), PathBuf::from(path))
+        }
         _ => (None, PathBuf::from(given)),
     }
 }

@@ -64,8 +64,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
     for image in &args.images {
         decisions.push(judge(image, &policies, &held.roots, &mut sources)?);
     }
-    let report =
-        Report { evaluated_at, hypothetical, trust_root: held.note.clone(), decisions: &decisions };
+    let report = Report { evaluated_at, hypothetical, trust_root: held.note.clone(), decisions: &decisions };
     if !args.quiet {
         let text = match args.output {
             Format::Human => human::render(&report, human::Detail { verbose: args.verbose }),

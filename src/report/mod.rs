@@ -3,6 +3,7 @@
 //! Input: decisions. Output: text. Foreign text passes [`text::escape`] on its way to a terminal.
 
 pub mod human;
+pub mod inspection;
 pub mod json;
 pub mod text;
 
