@@ -628,6 +628,9 @@ fn parse_fault(kind: &ErrorKind, info: &str) -> String {
         ErrorKind::MissingAnchorOrAliasName => {
             "yaml: did not find expected alphabetic or numeric character: a value that starts with * or & needs quotes".into()
         }
+        ErrorKind::UnknownAnchor => {
+            "the alias names no anchor before it: a value that starts with * needs quotes".into()
+        }
         ErrorKind::ExpectedBlockSequenceEntry => "yaml: did not find expected '-' indicator".into(),
         _ => format!("yaml: {}", cut(info)),
     }
