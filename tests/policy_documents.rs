@@ -398,10 +398,10 @@ fn an_error_is_one_line_with_file_line_column_and_path() {
             "p.yaml:7:11: spec.images[0].glob: invalid value: a b: glob is invalid: invalid glob \"a b\"",
             "p.yaml:8:5: spec.images[1].glib: unable to unmarshal: json: unknown field \"glib\"",
             "p.yaml:8:5: spec.images[1].glob: missing field(s)",
+            "p.yaml:9:9: spec.mode: invalid value: Enforce: unsupported mode",
             "p.yaml:12:22: spec.authorities[0].key.hashAlgorithm: invalid value: md5",
             "p.yaml:13:13: spec.authorities[0].key.data: invalid value: x\\n\\u{1b}[31m\\u{202e} (not a PEM public key: no -----BEGIN line)",
             "p.yaml:14:5: spec.authorities[1].key, spec.authorities[1].keyless, spec.authorities[1].static: expected exactly one, got neither",
-            "p.yaml:9:9: spec.mode: invalid value: Enforce: unsupported mode",
         ]
     );
     assert!(loaded.policies.is_empty());
@@ -416,7 +416,7 @@ fn columns_count_characters_and_lines_end_as_yaml_says() {
     for separator in ["\n", "\r\n", "\r"] {
         let loaded = read(document("p", spec).replace('\n', separator));
         let lines = error_lines(&loaded);
-        assert!(lines.iter().any(|l| l.starts_with("p.yaml:7:16: spec.images[0].glob2: ")), "{lines:#?}");
+        assert!(lines.iter().any(|l| l.starts_with("p.yaml:7:17: spec.images[0].glob2: ")), "{lines:#?}");
         assert!(lines.iter().any(|l| l.starts_with("p.yaml:7:12: spec.images[0].glob: ")), "{lines:#?}");
     }
 }
@@ -585,7 +585,7 @@ fn merge_keys_take_over_entries_unless_one_would_be_given_twice() {
     let with =
         |body: &str| read(document("p", &format!("  images:\n  - glob: '**'\n  authorities:\n{body}")));
     let loaded = with(
-        "  - static: &s {action: fail, message: m}\n  - static: {<<: *s}\n  - static: {<<: [{action: pass}, {message: n}]}\n",
+        "  - static: &s {action: fail, message: m}\n  - static: {<<: *s}\n  - static: {<<: [{action: pass}, {message: x}]}\n",
     );
     assert_eq!(error_lines(&loaded), Vec::<String>::new());
     let AuthorityKind::Static { pass: false, message } = &loaded.policies[0].authorities[1].kind else {
@@ -738,6 +738,19 @@ fn floods_and_broken_bytes_are_refused_quickly() {
     refused_quickly("UTF-16", b"\xff\xfea\0", "p.yaml:1:1: yaml: invalid leading UTF-8 octet");
     refused_quickly("directive", b"%YAML 1.1\n---\na: b\n", "directives");
     refused_quickly("tag directive", b"%TAG !! tag:x,2000:\n---\na: b\n", "directives");
+    for tab in [
+        "\ta: b\n",
+        " a: b\n\tc: d\n",
+        "a:\n\tb: c\n",
+        "a:\n\tb\n",
+        "a:\n\t- b\n",
+        "a:\n - b\n\t- c\n",
+        "-\ta: b\n\tc: d\n",
+    ] {
+        refused_quickly(tab, tab.as_bytes(), "");
+        let error = read(tab).errors[0].clone();
+        assert_eq!(error.kind, Unreadable, "{tab:?}: {error}");
+    }
     refused_quickly("custom tag", b"a: !x b\n", "tag \"!x\" is not supported");
     refused_quickly("number as a key", b"1: b\n", "quote it");
     refused_quickly("boolean as a key", b"y: b\n", "key \"y\" without quotes is a bool");
