@@ -99,10 +99,19 @@ fn escaped(text: &str) -> String {
     shown
 }
 
-/// The invalid ones among `errors` as policy-controller writes them: equal ones merged, paths and lines sorted.
+/// The invalid ones among the errors of one document as policy-controller writes them: the first decoding error
+/// alone, else all of them, equal ones merged, paths and lines sorted.
 ///
 /// Empty when none is [`DocumentErrorKind::Invalid`].
 pub fn upstream_text(errors: &[DocumentError]) -> String {
+    let decoding = errors.iter().filter(|e| {
+        e.kind == DocumentErrorKind::Invalid
+            && e.upstream_paths.is_empty()
+            && e.message.starts_with(UNDECODABLE)
+    });
+    if let Some(first) = decoding.min_by_key(|e| &e.position) {
+        return first.message.clone();
+    }
     let mut lines: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for error in errors.iter().filter(|e| e.kind == DocumentErrorKind::Invalid) {
         let key = (error.message.as_str(), error.detail.as_deref().unwrap_or_default());
@@ -124,6 +133,9 @@ pub fn upstream_text(errors: &[DocumentError]) -> String {
     });
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// How policy-controller begins a decoding error.
+const UNDECODABLE: &str = "unable to unmarshal: ";
 
 /// Something worth knowing that refuses nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,7 +209,7 @@ impl<'f> Report<'f> {
 
     /// Policy-controller's decoder refuses the document without naming a path.
     pub fn undecodable(&mut self, mark: Mark, path: String, message: impl AsRef<str>) {
-        let message = format!("unable to unmarshal: {}", message.as_ref());
+        let message = format!("{UNDECODABLE}{}", message.as_ref());
         self.push(DocumentErrorKind::Invalid, mark, path, message);
     }
 

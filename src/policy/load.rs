@@ -120,6 +120,8 @@ fn read_document(loaded: &mut Loaded, input: &Input, document: &Document, index:
     if !report.errors.is_empty() {
         loaded.broken.push(broken);
     }
+    // In the order of the document; checks of one mapping run before those of what it holds.
+    report.errors.sort_by(|a, b| a.position.cmp(&b.position));
     loaded.errors.append(&mut report.errors);
     loaded.notes.append(&mut report.notes);
 }

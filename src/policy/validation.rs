@@ -468,6 +468,7 @@ fn read_sources(
             &fields.at("source"),
             "only single source is supported",
         );
+        return read;
     }
     for entry in entries.iter().flatten() {
         let oci = entry.text(report, "oci").non_empty();

@@ -6,6 +6,7 @@
 //! | rule | source |
 //! |---|---|
 //! | A stream may hold many documents; each `---` at the start of a line begins one, `...` ends one | YAML 1.2.2 §9.1, §9.2 |
+//! | Tabs are no indentation of block collections | §6.1 |
 //! | Control characters and broken UTF-8 are refused | YAML 1.2.2 §5.1 |
 //! | Line breaks are LF, CR LF and CR; NEL, LS and PS (breaks in YAML 1.1, text in 1.2) are refused | §5.4, YAML 1.1 §4.1.4 |
 //! | A key given twice is refused, also through a merge key | §3.2.1.1 |
@@ -26,7 +27,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_yaml::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, StrInput, Tag};
+use serde_yaml::granit_parser::{
+    ErrorKind, Event, Marker, Parser, ScalarStyle, StrInput, StructureStyle, Tag,
+};
 
 /// Bytes of a file.
 pub const MAX_FILE: usize = 4 << 20;
@@ -325,6 +328,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
 struct Frame {
     mark: Mark,
     anchor: usize,
+    block: bool,
     content: Open,
 }
 
@@ -347,6 +351,7 @@ struct Merge {
 }
 
 struct Reader<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     documents: Vec<Document>,
     open: Vec<Frame>,
@@ -368,6 +373,7 @@ impl<'t> Reader<'t> {
             block_nesting_limit: MAX_DEPTH,
         };
         Self {
+            text,
             parser: Parser::new_from_str_with_options(text, options),
             documents: Vec::new(),
             open: Vec::new(),
@@ -419,6 +425,7 @@ impl<'t> Reader<'t> {
         {
             return Err(Fault { mark, text: format!("the document has more than {MAX_DOCUMENT} bytes") });
         }
+        self.check_indentation(&event, mark, from)?;
         match event {
             Event::DocumentStart(..) => {
                 if self.documents.len() >= MAX_DOCUMENTS {
@@ -447,11 +454,11 @@ impl<'t> Reader<'t> {
                 let value = Value::Scalar { text: text.into_owned(), plain };
                 self.complete(Node { mark, value, nodes: 1, text: length, height: 0 }, anchor)
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 check_tag(tag.as_deref(), &["seq"], mark)?;
-                self.begin(mark, anchor, Open::Sequence(Vec::new()))
+                self.begin(mark, (anchor, style == StructureStyle::Block), Open::Sequence(Vec::new()))
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 check_tag(tag.as_deref(), &["map"], mark)?;
                 let content = Open::Mapping {
                     entries: Vec::new(),
@@ -459,7 +466,7 @@ impl<'t> Reader<'t> {
                     key: None,
                     merged: Vec::new(),
                 };
-                self.begin(mark, anchor, content)
+                self.begin(mark, (anchor, style == StructureStyle::Block), content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(mark),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
@@ -471,11 +478,36 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn begin(&mut self, mark: Mark, anchor: usize, content: Open) -> Result<(), Fault> {
+    /// The parser lets a tab stand for indentation in places where policy-controller's reader does not.
+    fn check_indentation(&self, event: &Event<'_>, mark: Mark, from: usize) -> Result<(), Fault> {
+        let in_block = match event {
+            Event::SequenceStart(style, ..) | Event::MappingStart(style, ..)
+                if *style == StructureStyle::Block =>
+            {
+                true
+            }
+            Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_) => {
+                self.open.last().is_some_and(|frame| frame.block)
+            }
+            _ => false,
+        };
+        if !in_block {
+            return Ok(());
+        }
+        let before = self.text.get(..from).unwrap_or_default();
+        let line = before.trim_end_matches([' ', '\t']);
+        let indentation = before.get(line.len()..).unwrap_or_default();
+        if (line.is_empty() || line.ends_with(['\n', '\r'])) && indentation.contains('\t') {
+            return Err(Fault { mark, text: "yaml: a tab in the indentation".into() });
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, mark: Mark, (anchor, block): (usize, bool), content: Open) -> Result<(), Fault> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(mark));
         }
-        self.open.push(Frame { mark, anchor, content });
+        self.open.push(Frame { mark, anchor, block, content });
         Ok(())
     }
 
@@ -627,6 +659,9 @@ fn parse_fault(kind: &ErrorKind, info: &str) -> String {
         ErrorKind::DirectiveDisallowed => "directives (lines that start with %) are not supported".into(),
         ErrorKind::MissingAnchorOrAliasName => {
             "yaml: did not find expected alphabetic or numeric character: a value that starts with * or & needs quotes".into()
+        }
+        ErrorKind::UnknownAnchor => {
+            "the alias names no anchor before it: a value that starts with * needs quotes".into()
         }
         ErrorKind::ExpectedBlockSequenceEntry => "yaml: did not find expected '-' indicator".into(),
         _ => format!("yaml: {}", cut(info)),
