@@ -33,8 +33,9 @@ use super::index::Entry;
 use super::listing::{self, MAX_ENTRIES};
 use super::source::Resolved;
 use super::staging::Staging;
+use super::tar::{Archive, Member};
 use super::writer::Writer;
-use super::{Attachment, Source, SourceFault, StoreFault, blob, codes, graph, layout, reader};
+use super::{Attachment, Source, SourceFault, StoreFault, archive, blob, codes, graph, layout, reader};
 use crate::decision::{Finding, Severity};
 use crate::image::Digest;
 use crate::image::manifest::MAX_MANIFEST;
@@ -177,7 +178,42 @@ impl<'w> Plan<'w> {
         if metadata.is_dir() {
             return Self::directory(writer, path, recheck);
         }
-        Err(StoreFault::refused(&codes::NOT_A_BUNDLE, path.display().to_string(), "it is no directory"))
+        Self::archive(writer, path, recheck)
+    }
+
+    fn archive(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
+        let file = archive::open_file(path)?;
+        let size = file.metadata().map_or(0, |m| m.len());
+        let mut staging = Staging::new(writer.root(), recheck);
+        staging.check_room(size)?;
+        let mut archive = Archive::new(file, path);
+        let mut parts = archive::Parts::default();
+        while let Some(entry) = archive.next()? {
+            match entry.member {
+                Member::Blob(digest) => {
+                    if entry.offset.checked_add(entry.size).is_none_or(|end| end > size) {
+                        return Err(StoreFault::refused(
+                            &codes::TAR_TRUNCATED,
+                            entry.name,
+                            format!("it announces {} bytes in an archive of {size}", entry.size),
+                        ));
+                    }
+                    staging.put(writer.catalogue(), &digest, entry.size, archive.content(), &entry.name)?;
+                }
+                _ => parts.take(&mut archive, &entry)?,
+            }
+        }
+        let entries = parts.finish(path)?;
+        let graph = build(writer, &entries, &staging, &BTreeMap::new(), path)?;
+        let mut notes = Vec::new();
+        if parts.docker() {
+            notes.push(Finding::new(
+                &codes::IGNORED,
+                Severity::Note,
+                "docker's manifest.json and repositories in the archive are not read",
+            ));
+        }
+        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
     }
 
     fn directory(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
