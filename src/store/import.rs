@@ -35,7 +35,9 @@ use super::source::Resolved;
 use super::staging::Staging;
 use super::tar::{Archive, Member};
 use super::writer::Writer;
-use super::{Attachment, Source, SourceFault, StoreFault, archive, blob, codes, graph, layout, reader};
+use super::{
+    Attachment, Channel, Source, SourceFault, StoreFault, archive, blob, codes, graph, layout, reader,
+};
 use crate::decision::{Finding, Severity};
 use crate::image::Digest;
 use crate::image::manifest::MAX_MANIFEST;
@@ -185,7 +187,6 @@ impl<'w> Plan<'w> {
         let file = archive::open_file(path)?;
         let size = file.metadata().map_or(0, |m| m.len());
         let mut staging = Staging::new(writer.root(), recheck);
-        staging.check_room(size)?;
         let mut archive = Archive::new(file, path);
         let mut parts = archive::Parts::default();
         while let Some(entry) = archive.next()? {
@@ -229,13 +230,11 @@ impl<'w> Plan<'w> {
         let mut staging = Staging::new(writer.root(), recheck);
         let (small, large): (BTreeMap<_, _>, BTreeMap<_, _>) =
             listing.blobs.into_iter().partition(|(_, size)| *size <= MAX_MANIFEST);
-        staging.check_room(small.values().sum())?;
         for (digest, size) in &small {
             take_file(&mut staging, writer.catalogue(), path, digest, *size)?;
         }
         let graph = build(writer, &entries, &staging, &large, path)?;
         let wanted: Vec<_> = large.iter().filter(|(digest, _)| graph.blobs.contains_key(digest)).collect();
-        staging.check_room(wanted.iter().map(|(_, size)| **size).sum())?;
         for (digest, size) in wanted {
             take_file(&mut staging, writer.catalogue(), path, digest, *size)?;
         }
@@ -268,6 +267,12 @@ impl<'w> Plan<'w> {
     /// What a commit would bring, without one.
     pub fn preview(&self) -> ImportReport {
         self.report(&Changes::default(), false)
+    }
+
+    /// Keeps an image out: its names and whatever nothing else leads to. Evidence about it stays, as it may come
+    /// without the image at any time.
+    pub fn withhold(&mut self, image: &Digest) {
+        self.graph.withhold(image);
     }
 
     /// The images that the bundle names, evidence tags left out: full name and digest.
@@ -439,13 +444,13 @@ impl Source for Plan<'_> {
             source: std::io::Error::other(fault.to_string()),
         };
         let catalogue = self.writer.catalogue();
-        let mut found: Vec<_> = self
-            .graph
-            .attachments(repository, subject)
-            .into_iter()
-            .map(|attachment| (attachment.manifest, attachment.channel))
-            .collect();
-        found.extend(reader::attachments(catalogue, repository, subject).map_err(unreadable)?);
+        let in_bundle = self.graph.attachments(repository, subject);
+        let mut found: Vec<_> = reader::attachments(catalogue, repository, subject).map_err(unreadable)?;
+        // A tag that the bundle brings replaces the store's; referrers add up.
+        found.retain(|(_, channel)| {
+            *channel == Channel::Referrer || !in_bundle.iter().any(|a| a.channel == *channel)
+        });
+        found.extend(in_bundle.into_iter().map(|attachment| (attachment.manifest, attachment.channel)));
         let mut kinds = BTreeMap::new();
         for (manifest, _) in &found {
             let kind = match self.graph.manifests.get(manifest) {
