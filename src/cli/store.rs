@@ -11,7 +11,7 @@ use super::exit::{Failure, Status};
 use super::output::Output;
 use super::place::store_directory;
 use crate::decision::{Finding, Severity};
-use crate::store::{Store, StoreFault, Writer};
+use crate::store::{self, Store, StoreFault, Writer, codes};
 
 /// Arguments of `sealock store`.
 #[derive(Debug, Args)]
@@ -37,6 +37,20 @@ enum Verb {
         /// List evidence too, not only images.
         #[arg(long, short)]
         all: bool,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Check every content, the catalogue and index.json against each other. Exit 0 clean, 1 defects, 3 unreadable.
+    Fsck {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Rebuild the catalogue from index.json and the contents.
+    Reindex {
+        #[command(flatten)]
+        place: Place,
         #[command(flatten)]
         format: FormatArgs,
     },
@@ -88,6 +102,12 @@ impl From<StoreFault> for Failure {
             | StoreFault::OtherId { .. }
             | StoreFault::Id { .. }
             | StoreFault::NewerFormat { .. } => Self::misuse(error),
+            // Wrong kind of file: nothing was judged.
+            StoreFault::Refused { code, .. }
+                if [&codes::DOCKER_SAVE, &codes::COMPRESSED, &codes::NOT_A_BUNDLE].contains(&code) =>
+            {
+                Self::misuse(error)
+            }
             StoreFault::Refused { .. } => Self { status: Status::Denied, error },
             StoreFault::Catalogue { .. } | StoreFault::Busy { .. } | StoreFault::Io { .. } => {
                 Self::undecided(error)
@@ -97,6 +117,9 @@ impl From<StoreFault> for Failure {
 }
 
 /// One JSON document and a line feed.
+///
+/// # Errors
+/// Where a value has no JSON form.
 pub fn json(value: &impl Serialize) -> Result<String, Failure> {
     let mut text = serde_json::to_string_pretty(value)
         .map_err(|e| Failure::undecided(anyhow::Error::new(e).context("the answer could not be written")))?;
@@ -147,6 +170,8 @@ pub fn run(args: &StoreArgs, output: &mut Output) -> Result<Status, Failure> {
             Ok(Status::Allowed)
         }
         Verb::Ls { place, all, format } => list(place, *all, format.format, output),
+        Verb::Fsck { place, format } => check(place, format.format, output),
+        Verb::Reindex { place, format } => rebuild(place, format.format, output),
     }
 }
 
@@ -185,4 +210,45 @@ fn list(place: &Place, all: bool, format: Format, output: &mut Output) -> Result
         output.note(&format!("and {evidence} pieces of evidence: `sealock store ls --all` lists them\n"));
     }
     Ok(Status::Allowed)
+}
+
+fn check(place: &Place, format: Format, output: &mut Output) -> Result<Status, Failure> {
+    let report = store::fsck(&place.directory())?;
+    if format == Format::Json {
+        output.data(&json(&report)?)?;
+    } else {
+        let mut text = String::new();
+        for located in &report.findings {
+            let _ =
+                write!(text, "{}: {}", plain(&located.path), lines(std::slice::from_ref(&located.finding)));
+        }
+        let counts = &report.counts;
+        let verdict = if report.clean { "clean".to_owned() } else { format!("{} defects", counts.defects) };
+        let _ = writeln!(
+            text,
+            "{verdict}: {} contents, {} bytes hashed, {} manifests, {} listed, {} known to be missing",
+            counts.blobs, counts.bytes, counts.manifests, counts.listed, counts.missing
+        );
+        output.data(&text)?;
+    }
+    Ok(match (report.unreadable, report.clean) {
+        (true, _) => Status::Undecided,
+        (false, true) => Status::Allowed,
+        (false, false) => Status::Denied,
+    })
+}
+
+fn rebuild(place: &Place, format: Format, output: &mut Output) -> Result<Status, Failure> {
+    let report = store::reindex(&place.directory(), PATIENCE)?;
+    if format == Format::Json {
+        output.data(&json(&report)?)?;
+    } else {
+        output.data(&format!(
+            "rebuilt: {} manifests, {} other contents, {} names, {} contents that nothing leads to\n",
+            report.manifests, report.blobs, report.names, report.unlisted
+        ))?;
+        output.note(&lines(&report.findings));
+    }
+    let defects = report.findings.iter().any(|f| f.severity == Severity::Error);
+    Ok(if defects { Status::Denied } else { Status::Allowed })
 }

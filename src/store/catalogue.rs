@@ -258,14 +258,27 @@ impl Catalogue {
         Ok(Commit { transaction, place })
     }
 
-    /// Starts a consistent view over several questions.
-    pub(super) fn view(&self) -> Result<(), StoreFault> {
-        self.connection.execute_batch("BEGIN").map_err(|e| self.fault(&e))
+    /// Asks several questions about one and the same state, whatever a writer does meanwhile.
+    pub(super) fn view<T>(&self, ask: impl FnOnce(&Self) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        self.connection.execute_batch("BEGIN").map_err(|e| self.fault(&e))?;
+        let answer = ask(self);
+        self.connection.execute_batch("ROLLBACK").map_err(|e| self.fault(&e))?;
+        answer
     }
 
-    /// Ends [`Self::view`].
-    pub(super) fn end_view(&self) -> Result<(), StoreFault> {
-        self.connection.execute_batch("COMMIT").map_err(|e| self.fault(&e))
+    /// Lets `SQLite` check its own file.
+    pub(super) fn check(&self) -> Result<(), StoreFault> {
+        for pragma in ["quick_check(1)", "foreign_key_check"] {
+            let found: Option<String> = self
+                .connection
+                .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, String>(0))
+                .optional()
+                .map_err(|e| self.fault(&e))?;
+            if let Some(reason) = found.filter(|text| text != "ok") {
+                return Err(StoreFault::Catalogue { place: self.place.clone(), reason });
+            }
+        }
+        Ok(())
     }
 
     /// Everything of one table, for `fsck`.
@@ -497,6 +510,16 @@ fn fault(place: &Path, error: &rusqlite::Error) -> StoreFault {
             what: "writing",
             path: place.join(FILE),
             source: std::io::ErrorKind::StorageFull.into(),
+        };
+    }
+    if matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    ) {
+        return StoreFault::Busy {
+            place: place.to_owned(),
+            holder: "another process".to_owned(),
+            waited: PATIENCE.as_secs(),
         };
     }
     StoreFault::Catalogue { place: place.to_owned(), reason: error.to_string() }

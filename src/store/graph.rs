@@ -65,6 +65,9 @@ pub(super) struct Node {
     pub size: u64,
 }
 
+/// A manifest and what it points to.
+type Edges = BTreeMap<Digest, Vec<Digest>>;
+
 /// Everything that `index.json` leads to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
@@ -91,6 +94,7 @@ pub(super) struct Graph {
     /// Findings beyond the limit.
     pub unsaid: usize,
     referrers: BTreeSet<(Digest, Digest)>,
+    edges: Edges,
 }
 
 /// Whether a descriptor's target can be used.
@@ -138,6 +142,25 @@ impl Graph {
             found.push((*manifest, Channel::Referrer));
         }
         sorted(found, |manifest| self.manifests.get(manifest).map(|node| node.media_type.clone()))
+    }
+
+    /// Takes out `image`, its names, and whatever nothing else leads to.
+    pub(super) fn withhold(&mut self, image: &Digest) {
+        self.names.retain(|_, digest| digest != image);
+        self.roots.remove(image);
+        self.loose.retain(|(_, _, manifest)| manifest != image);
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<Digest> = self.names.values().chain(&self.roots).copied().collect();
+        while let Some(digest) = next.pop() {
+            if reached.insert(digest) {
+                next.extend(self.edges.get(&digest).into_iter().flatten());
+            }
+        }
+        self.manifests.retain(|digest, _| reached.contains(digest));
+        self.blobs.retain(|digest, _| reached.contains(digest));
+        self.edges.retain(|digest, _| reached.contains(digest));
+        self.missing.retain(|(parent, _)| reached.contains(parent));
+        self.referrers.retain(|(_, manifest)| reached.contains(manifest));
     }
 
     fn finding(&mut self, finding: Finding) {
@@ -287,6 +310,8 @@ impl Graph {
                 }
             }
         }
+        let children = manifest.children().into_iter().map(|child| child.digest).collect();
+        self.edges.insert(digest, children);
         self.blobs.extend(blobs);
         self.missing.extend(missing.into_iter().map(|child| (digest, child)));
         let subject = manifest.subject.map(|subject| subject.digest);

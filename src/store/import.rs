@@ -33,8 +33,11 @@ use super::index::Entry;
 use super::listing::{self, MAX_ENTRIES};
 use super::source::Resolved;
 use super::staging::Staging;
+use super::tar::{Archive, Member};
 use super::writer::Writer;
-use super::{Attachment, Source, SourceFault, StoreFault, blob, codes, graph, layout, reader};
+use super::{
+    Attachment, Channel, Source, SourceFault, StoreFault, archive, blob, codes, graph, layout, reader,
+};
 use crate::decision::{Finding, Severity};
 use crate::image::Digest;
 use crate::image::manifest::MAX_MANIFEST;
@@ -177,7 +180,41 @@ impl<'w> Plan<'w> {
         if metadata.is_dir() {
             return Self::directory(writer, path, recheck);
         }
-        Err(StoreFault::refused(&codes::NOT_A_BUNDLE, path.display().to_string(), "it is no directory"))
+        Self::archive(writer, path, recheck)
+    }
+
+    fn archive(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
+        let file = archive::open_file(path)?;
+        let size = file.metadata().map_or(0, |m| m.len());
+        let mut staging = Staging::new(writer.root(), recheck);
+        let mut archive = Archive::new(file, path);
+        let mut parts = archive::Parts::default();
+        while let Some(entry) = archive.next()? {
+            match entry.member {
+                Member::Blob(digest) => {
+                    if entry.offset.checked_add(entry.size).is_none_or(|end| end > size) {
+                        return Err(StoreFault::refused(
+                            &codes::TAR_TRUNCATED,
+                            entry.name,
+                            format!("it announces {} bytes in an archive of {size}", entry.size),
+                        ));
+                    }
+                    staging.put(writer.catalogue(), &digest, entry.size, archive.content(), &entry.name)?;
+                }
+                _ => parts.take(&mut archive, &entry)?,
+            }
+        }
+        let entries = parts.finish(path)?;
+        let graph = build(writer, &entries, &staging, &BTreeMap::new(), path)?;
+        let mut notes = Vec::new();
+        if parts.docker() {
+            notes.push(Finding::new(
+                &codes::IGNORED,
+                Severity::Note,
+                "docker's manifest.json and repositories in the archive are not read",
+            ));
+        }
+        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
     }
 
     fn directory(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
@@ -193,13 +230,11 @@ impl<'w> Plan<'w> {
         let mut staging = Staging::new(writer.root(), recheck);
         let (small, large): (BTreeMap<_, _>, BTreeMap<_, _>) =
             listing.blobs.into_iter().partition(|(_, size)| *size <= MAX_MANIFEST);
-        staging.check_room(small.values().sum())?;
         for (digest, size) in &small {
             take_file(&mut staging, writer.catalogue(), path, digest, *size)?;
         }
         let graph = build(writer, &entries, &staging, &large, path)?;
         let wanted: Vec<_> = large.iter().filter(|(digest, _)| graph.blobs.contains_key(digest)).collect();
-        staging.check_room(wanted.iter().map(|(_, size)| **size).sum())?;
         for (digest, size) in wanted {
             take_file(&mut staging, writer.catalogue(), path, digest, *size)?;
         }
@@ -232,6 +267,12 @@ impl<'w> Plan<'w> {
     /// What a commit would bring, without one.
     pub fn preview(&self) -> ImportReport {
         self.report(&Changes::default(), false)
+    }
+
+    /// Keeps an image out: its names and whatever nothing else leads to. Evidence about it stays, as it may come
+    /// without the image at any time.
+    pub fn withhold(&mut self, image: &Digest) {
+        self.graph.withhold(image);
     }
 
     /// The images that the bundle names, evidence tags left out: full name and digest.
@@ -403,13 +444,13 @@ impl Source for Plan<'_> {
             source: std::io::Error::other(fault.to_string()),
         };
         let catalogue = self.writer.catalogue();
-        let mut found: Vec<_> = self
-            .graph
-            .attachments(repository, subject)
-            .into_iter()
-            .map(|attachment| (attachment.manifest, attachment.channel))
-            .collect();
-        found.extend(reader::attachments(catalogue, repository, subject).map_err(unreadable)?);
+        let in_bundle = self.graph.attachments(repository, subject);
+        let mut found: Vec<_> = reader::attachments(catalogue, repository, subject).map_err(unreadable)?;
+        // A tag that the bundle brings replaces the store's; referrers add up.
+        found.retain(|(_, channel)| {
+            *channel == Channel::Referrer || !in_bundle.iter().any(|a| a.channel == *channel)
+        });
+        found.extend(in_bundle.into_iter().map(|attachment| (attachment.manifest, attachment.channel)));
         let mut kinds = BTreeMap::new();
         for (manifest, _) in &found {
             let kind = match self.graph.manifests.get(manifest) {

@@ -112,7 +112,7 @@ fn name_of(descriptor: Descriptor) -> Entry {
         None if evidence => None,
         None => labels.into_iter().flatten().next().map(str::to_owned),
     };
-    Entry { name, label, descriptor }
+    Entry { descriptor, name, label }
 }
 
 /// One line of the `index.json` that the store writes.
@@ -201,19 +201,19 @@ mod tests {
     #[test]
     fn one_name_one_digest() {
         let (a, b) = ("0a".repeat(32), "0b".repeat(32));
-        let ok = index(&[entry(&a, 2, "h.example/x:1"), entry(&a, 2, "h.example/x:2")]);
+        let ok = index(&[entry(&a, 2, "h.example/xx:1"), entry(&a, 2, "h.example/xx:2")]);
         assert_eq!(parse(ok.as_bytes()).unwrap().len(), 2);
         assert_eq!(
-            code(&index(&[entry(&a, 2, "h.example/x:1"), entry(&b, 2, "h.example/x:1")])),
+            code(&index(&[entry(&a, 2, "h.example/xx:1"), entry(&b, 2, "h.example/xx:1")])),
             "store/ambiguous-name"
         );
         assert_eq!(
-            code(&index(&[entry(&a, 2, "h.example/x:1"), entry(&a, 3, "h.example/x:2")])),
+            code(&index(&[entry(&a, 2, "h.example/xx:1"), entry(&a, 3, "h.example/xx:2")])),
             "store/ambiguous-name"
         );
         // Two spellings of one name are one name.
         assert_eq!(
-            code(&index(&[entry(&a, 2, "docker.io/x:1"), entry(&b, 2, "index.docker.io/library/x:1")])),
+            code(&index(&[entry(&a, 2, "docker.io/xx:1"), entry(&b, 2, "index.docker.io/library/xx:1")])),
             "store/ambiguous-name"
         );
     }
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn digest_grammar() {
         for bad in ["../../etc/passwd".to_owned(), "0A".repeat(32), "0a".repeat(31), String::new()] {
-            assert_eq!(code(&index(&[entry(&bad, 2, "h.example/x:1")])), "store/index-json", "{bad}");
+            assert_eq!(code(&index(&[entry(&bad, 2, "h.example/xx:1")])), "store/index-json", "{bad}");
         }
     }
 
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn evidence_carries_no_name() {
         let text = r#"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:D","size":2,
-            "annotations":{"kind":"dev.hauler/sigs","org.opencontainers.image.ref.name":"h.example/x:1"}}]}"#
+            "annotations":{"kind":"dev.hauler/sigs","org.opencontainers.image.ref.name":"h.example/xx:1"}}]}"#
             .replace('D', &"0a".repeat(32));
         let entries = parse(text.as_bytes()).unwrap();
         assert_eq!(entries[0].name, None);
@@ -260,11 +260,11 @@ mod tests {
             artifact_type: None,
             annotations: BTreeMap::new(),
         };
-        line.name(&name::full("h.example/x:1").unwrap());
+        line.name(&name::full("h.example/xx:1").unwrap());
         let mut writer = Writer::new(Vec::new()).unwrap();
         writer.line(&line).unwrap();
         let entries = parse(&writer.finish().unwrap()).unwrap();
-        assert_eq!(entries[0].name.as_ref().unwrap().to_string(), "h.example/x:1");
+        assert_eq!(entries[0].name.as_ref().unwrap().to_string(), "h.example/xx:1");
         assert!(parse(&Writer::new(Vec::new()).unwrap().finish().unwrap()).unwrap().is_empty());
     }
 }

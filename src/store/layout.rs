@@ -18,7 +18,7 @@ use super::{Attachment, Source, SourceFault, StoreFault, codes};
 use crate::image::Digest;
 
 /// Largest `oci-layout` file that is read, in bytes.
-const MAX_MARKER: u64 = 4096;
+pub(super) const MAX_MARKER: u64 = 4096;
 
 /// A layout with its content in `C`.
 #[derive(Debug)]

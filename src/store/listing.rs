@@ -60,9 +60,8 @@ pub(super) fn list(root: &Path, limit: usize) -> Result<Listing, StoreFault> {
                 Some(digest) if metadata.is_file() => {
                     listing.blobs.insert(digest, metadata.len());
                 }
-                Some(_) => listing.special.push((path, what(metadata.file_type()))),
                 None if metadata.is_file() || metadata.is_dir() => listing.stray.push(path),
-                None => listing.special.push((path, what(metadata.file_type()))),
+                _ => listing.special.push((path, what(metadata.file_type()))),
             }
         }
     }
@@ -74,7 +73,7 @@ pub(super) fn list(root: &Path, limit: usize) -> Result<Listing, StoreFault> {
 /// The size of a plain file; nothing where none is.
 pub(super) fn size(path: &Path) -> Result<Option<u64>, StoreFault> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(metadata.is_file().then(|| metadata.len())),
+        Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).during("looking at", path),
     }

@@ -56,7 +56,7 @@ impl Staging {
     }
 
     /// Whether there is room for `bytes` more.
-    pub(super) fn check_room(&self, bytes: u64) -> Result<(), StoreFault> {
+    fn check_room(&self, bytes: u64) -> Result<(), StoreFault> {
         let path = self.root.join(INGEST);
         let disk = rustix::fs::statvfs(&path).during("asking for free space of", &path)?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < bytes {
@@ -79,6 +79,9 @@ impl Staging {
         what: &str,
     ) -> Result<(), StoreFault> {
         let held = self.holds(catalogue, digest, size)?;
+        if !held && size > SMALL {
+            self.check_room(size)?;
+        }
         let part = self.part(digest);
         let mut file: Option<File> = if held { None } else { Some(files::create(&part, 0o444)?) };
         let mut failed = None;

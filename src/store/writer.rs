@@ -106,6 +106,28 @@ impl Writer {
         Ok(writer)
     }
 
+    /// Opens the store for a rebuild of its catalogue: one that cannot be read is replaced by an empty one.
+    pub(super) fn rebuild(root: &Path, patience: Duration) -> Result<Self, StoreFault> {
+        let id = marker::read(root)?.ok_or_else(|| StoreFault::NotAStore { place: root.to_owned() })?;
+        let lock = Lock::take(root, "store reindex", patience)?;
+        complete_folders(root)?;
+        let opened = Catalogue::create(root).and_then(|catalogue| {
+            catalogue.check()?;
+            Ok(catalogue)
+        });
+        let catalogue = match opened {
+            Err(StoreFault::Catalogue { .. }) => {
+                // The log first: it must never be applied to the new file.
+                for suffix in ["-wal", "-shm", "-journal", ""] {
+                    files::remove(&root.join(format!("{}{suffix}", catalogue::FILE)))?;
+                }
+                Catalogue::create(root)?
+            }
+            opened => opened?,
+        };
+        Ok(Self { root: root.to_owned(), id, catalogue, _lock: lock })
+    }
+
     /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.root
@@ -129,7 +151,7 @@ impl Writer {
             commit.clear()?;
         }
         let changes = commit.add(graph)?;
-        if !changes.any {
+        if !changes.any && !rebuild {
             return Ok(changes);
         }
         let now = render_index(&commit, &root)?;
@@ -160,13 +182,7 @@ impl Writer {
 
 /// Makes what a store consists of, as far as it is missing. The caller holds the lock.
 fn complete(root: &Path) -> Result<(), StoreFault> {
-    files::make_directory(&root.join("blobs"))?;
-    files::make_directory(&root.join("blobs/sha256"))?;
-    files::make_directory(&root.join(INGEST))?;
-    let part = root.join(INGEST).join("oci-layout.part");
-    if !root.join("oci-layout").exists() {
-        files::replace(&part, &root.join("oci-layout"), OCI_LAYOUT)?;
-    }
+    complete_folders(root)?;
     if root.join("index.json").exists() {
         return Ok(());
     }
@@ -178,6 +194,16 @@ fn complete(root: &Path) -> Result<(), StoreFault> {
     commit.set_state(INDEX_BEFORE, None)?;
     commit.finish()?;
     files::rename(&root.join(INGEST).join(INDEX_PART), &root.join("index.json"))
+}
+
+fn complete_folders(root: &Path) -> Result<(), StoreFault> {
+    files::make_directory(&root.join("blobs"))?;
+    files::make_directory(&root.join("blobs/sha256"))?;
+    files::make_directory(&root.join(INGEST))?;
+    if !root.join("oci-layout").exists() {
+        files::replace(&root.join(INGEST).join("oci-layout.part"), &root.join("oci-layout"), OCI_LAYOUT)?;
+    }
+    Ok(())
 }
 
 /// Writes the `index.json` of the rows as they stand in `commit` to `ingest/`, synced; tells its digest.
