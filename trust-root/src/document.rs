@@ -102,15 +102,15 @@ struct Document {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Log {
+struct LogEntry {
     #[serde(alias = "base_url")]
     base_url: Option<String>,
     #[serde(alias = "hash_algorithm")]
     hash_algorithm: Option<Value>,
     #[serde(alias = "public_key")]
     public_key: Option<Key>,
-    #[serde(alias = "log_id")]
-    log_id: Option<LogId>,
+    #[serde(rename = "logId", alias = "log_id")]
+    id: Option<LogId>,
 }
 
 #[derive(Deserialize)]
@@ -254,7 +254,7 @@ fn logs(
 }
 
 fn log(value: Value, part: &str, findings: &mut Findings) -> Result<LogKey, String> {
-    let log: Log = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    let log: LogEntry = serde_json::from_value(value).map_err(|e| e.to_string())?;
     match &log.hash_algorithm {
         // Number 1 is SHA2_256 in the enumeration; protobuf JSON allows both.
         Some(Value::String(name)) if name == "SHA2_256" => {}
@@ -267,7 +267,7 @@ fn log(value: Value, part: &str, findings: &mut Findings) -> Result<LogKey, Stri
     let (spki, algorithm) = keys::read(&raw)?;
     let window = window(key.valid_for.as_ref())?;
     note_window(window, part, findings);
-    let declared = log.log_id.and_then(|id| id.key_id).unwrap_or_default();
+    let declared = log.id.and_then(|id| id.key_id).unwrap_or_default();
     let log_id = normal_log_id(decode(&declared).map_err(|e| format!("logId: {e}"))?);
     match log_id.len() {
         32 => {}

@@ -128,10 +128,12 @@ mod tests {
         let bare = |bytes: usize| {
             let mut modulus = vec![0x00, 0x80];
             modulus.resize(bytes + 1, 1);
-            let mut body = vec![0x02, 0x82, ((bytes + 1) >> 8) as u8, (bytes + 1) as u8];
+            let mut body = vec![0x02, 0x82];
+            body.extend(u16::try_from(bytes + 1).unwrap().to_be_bytes());
             body.extend(modulus);
             body.extend([0x02, 0x03, 1, 0, 1]);
-            let mut out = vec![0x30, 0x82, (body.len() >> 8) as u8, body.len() as u8];
+            let mut out = vec![0x30, 0x82];
+            out.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
             out.extend(body);
             out
         };

@@ -3,6 +3,8 @@
 //! [`Json::compact`] keeps the order of members and may hold what a strict reader must refuse (a member twice,
 //! raw text); [`Json::canonical`] is RFC 8785; [`Json::olpc`] is the older canonical form that TUF signs.
 
+use std::fmt::Write;
+
 /// A JSON value. Objects are lists, so that a member can be given twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
@@ -210,7 +212,7 @@ fn write_string(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            control if u32::from(control) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            control if u32::from(control) < 0x20 => write!(out, "\\u{:04x}", u32::from(control)).unwrap(),
             other => out.push(other),
         }
     }

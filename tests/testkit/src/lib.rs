@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::missing_panics_doc,
+    clippy::similar_names,
     reason = "a test's tool: a panic is a failed test, and it writes the files that tests read"
 )]
 
@@ -23,6 +24,7 @@ pub mod signer;
 pub mod sigstore;
 pub mod tar;
 pub mod trusted_root;
+pub mod tuf;
 pub mod twist;
 
 pub use identity::Identity;
@@ -31,6 +33,7 @@ pub use layout::{Image, Index, Layout, Subject};
 pub use signer::{EnvelopeEntry, Layer, Signed, Signer};
 pub use sigstore::{Options, Sigstore};
 pub use trusted_root::TrustedRoot;
+pub use tuf::TufRepository;
 pub use twist::{Shape, Twist};
 
 /// Standard base64 with padding.

@@ -111,6 +111,7 @@ impl Sigstore {
     }
 
     /// Another instance that this one's trusted root does not know.
+    #[must_use]
     pub fn foreign(&self) -> Sigstore {
         let mut options = Options::new(self.seed ^ 0x5eed_0000);
         options.domain = format!("foreign-{}", self.domain);

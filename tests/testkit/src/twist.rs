@@ -98,6 +98,7 @@ pub enum Twist {
 }
 
 /// The shape in which a twisted signature is looked at.
+#[expect(clippy::struct_excessive_bools, reason = "four independent properties of one piece of evidence")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// A short-lived certificate, not a managed key.
@@ -175,30 +176,33 @@ impl Twist {
 
     /// Whether it spoils evidence of that shape.
     pub fn applies(self, shape: Shape) -> bool {
-        use Twist::*;
         match self {
-            WrongDigest | PayloadNobodySigned | SignatureAltered | SignatureOfAnotherKey | Stranger => true,
-            PayloadMemberTwice | PayloadOfAnotherType => !shape.envelope,
-            CertificateExpired | CertificateNotYetValid => shape.keyless && shape.logged,
-            CertificateOfAnotherSignature
-            | CertificateOfAnotherAuthority
-            | SelfSigned
-            | CertificateAltered
-            | SctMissing
-            | SctOfUnknownLog
-            | SctTimeAltered
-            | SctOfAnotherCertificate
-            | CodeSigningMissing
-            | ServerCertificate
-            | NulInSubject
-            | NewlineInSubject
-            | AnsiInSubject => shape.keyless,
-            ProofAltered
-            | ProofIndexChanged
-            | ProofOfAnotherTree
-            | CheckpointAltered
-            | CheckpointOfAnotherRoot
-            | CheckpointOfAnotherLog => shape.logged && shape.bundle,
+            Twist::WrongDigest
+            | Twist::PayloadNobodySigned
+            | Twist::SignatureAltered
+            | Twist::SignatureOfAnotherKey
+            | Twist::Stranger => true,
+            Twist::PayloadMemberTwice | Twist::PayloadOfAnotherType => !shape.envelope,
+            Twist::CertificateExpired | Twist::CertificateNotYetValid => shape.keyless && shape.logged,
+            Twist::CertificateOfAnotherSignature
+            | Twist::CertificateOfAnotherAuthority
+            | Twist::SelfSigned
+            | Twist::CertificateAltered
+            | Twist::SctMissing
+            | Twist::SctOfUnknownLog
+            | Twist::SctTimeAltered
+            | Twist::SctOfAnotherCertificate
+            | Twist::CodeSigningMissing
+            | Twist::ServerCertificate
+            | Twist::NulInSubject
+            | Twist::NewlineInSubject
+            | Twist::AnsiInSubject => shape.keyless,
+            Twist::ProofAltered
+            | Twist::ProofIndexChanged
+            | Twist::ProofOfAnotherTree
+            | Twist::CheckpointAltered
+            | Twist::CheckpointOfAnotherRoot
+            | Twist::CheckpointOfAnotherLog => shape.logged && shape.bundle,
             _ => shape.logged,
         }
     }

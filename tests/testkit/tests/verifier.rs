@@ -1,5 +1,7 @@
 //! The Sigstore project's own verifier over what the testkit mints: honest evidence passes, every twist fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::print_stderr, reason = "says what was skipped and why something was refused")]
+#![allow(clippy::similar_names, reason = "signer and signed are the words of the domain")]
 
 use sealock_testkit::json::{Json, object};
 use sealock_testkit::{
