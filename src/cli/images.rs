@@ -8,7 +8,8 @@ use anyhow::anyhow;
 use super::exit::Failure;
 use super::place;
 use crate::image::{Digest, Reference};
-use crate::store::{LayoutDirectory, Picked, Source, SourceFault, Store, StoreFault};
+use crate::store::form::{self, FormFault};
+use crate::store::{Source, SourceFault, Store, StoreFault};
 
 /// An image as judged.
 pub struct Found<'s> {
@@ -20,37 +21,17 @@ pub struct Found<'s> {
     pub source: &'s dyn Source,
 }
 
-/// Sources that are open, each opened once.
+/// Sources that are open: the store, once, and the layouts that images were named in.
 pub struct Sources {
-    store: PathBuf,
-    open: BTreeMap<String, Opened>,
-}
-
-enum Opened {
-    Store(Store),
-    Directory(LayoutDirectory),
-}
-
-impl Opened {
-    fn source(&self) -> &dyn Source {
-        match self {
-            Self::Store(store) => store,
-            Self::Directory(layout) => layout,
-        }
-    }
-
-    fn pick(&self, reference: Option<&str>) -> Result<Picked, SourceFault> {
-        match self {
-            Self::Store(store) => Err(SourceFault::NotHeld { what: "a layout".into(), place: store.place() }),
-            Self::Directory(layout) => layout.pick(reference),
-        }
-    }
+    place: PathBuf,
+    store: Option<Store>,
+    layouts: BTreeMap<String, form::Opened>,
 }
 
 impl Sources {
     /// Nothing open yet; `store` as given on the command line.
     pub fn new(store: Option<&Path>) -> Self {
-        Self { store: place::store_directory(store), open: BTreeMap::new() }
+        Self { place: place::store_directory(store), store: None, layouts: BTreeMap::new() }
     }
 
     /// The image that `written` names.
@@ -58,20 +39,31 @@ impl Sources {
     /// # Errors
     /// Exit 2 for text that is no image name and for places that hold no images; exit 3 where they cannot be read.
     pub fn find(&mut self, written: &str) -> Result<Found<'_>, Failure> {
-        for (scheme, is_archive) in [("oci-archive:", true), ("oci:", false)] {
-            if let Some(rest) = written.strip_prefix(scheme) {
-                return self.in_layout(rest, is_archive);
-            }
+        if let Some(opened) = form::open(written) {
+            let opened = opened.map_err(|fault| match fault {
+                FormFault::Layout(fault) => store_failure(fault),
+                FormFault::Image(fault @ SourceFault::NotHeld { .. }) => Failure::misuse(fault),
+                FormFault::Image(fault) => Failure::undecided(fault),
+            })?;
+            return in_layout(written, self.layouts.entry(written.to_owned()).or_insert(opened));
         }
         let reference = Reference::parse(written)
             .map_err(|e| Failure::misuse(anyhow!("{written:?} is not an image name: {e}")))?;
-        let store = self.store.clone();
-        let opened = self.open("", || Store::open(&store).map(Opened::Store))?;
+        let store = self.store()?;
         let digest = match (reference.digest(), reference.tag()) {
             (Some(digest), _) => Ok(*digest),
-            (None, tag) => resolve(opened.source(), reference.repository(), tag.unwrap_or("latest"))?,
+            (None, tag) => resolve(store, reference.repository(), tag.unwrap_or("latest"))?,
         };
-        Ok(Found { reference, digest, source: opened.source() })
+        Ok(Found { reference, digest, source: store })
+    }
+
+    fn store(&mut self) -> Result<&Store, Failure> {
+        if self.store.is_none() {
+            self.store = Some(Store::open(&self.place).map_err(store_failure)?);
+        }
+        self.store
+            .as_ref()
+            .ok_or_else(|| Failure::undecided(anyhow!("the store vanished while it was opened")))
     }
 
     /// As [`Self::find`], or a bare digest in the store; with every repository that is known for it.
@@ -84,15 +76,12 @@ impl Sources {
             let repository = found.reference.repository().to_owned();
             return Ok((found, vec![repository]));
         };
-        let store = self.store.clone();
-        let opened = self.open("", || Store::open(&store).map(Opened::Store))?;
+        let store = self.store()?;
         let mut repositories = std::collections::BTreeSet::new();
-        if let Opened::Store(store) = opened {
-            for listed in store.list().map_err(store_failure)? {
-                let concerned = listed.digest == digest || listed.about == Some(digest);
-                let name = listed.name.filter(|_| concerned).and_then(|name| Reference::parse(&name).ok());
-                repositories.extend(name.map(|name| name.repository().to_owned()));
-            }
+        for listed in store.list().map_err(store_failure)? {
+            let concerned = listed.digest == digest || listed.about == Some(digest);
+            let name = listed.name.filter(|_| concerned).and_then(|name| Reference::parse(&name).ok());
+            repositories.extend(name.map(|name| name.repository().to_owned()));
         }
         // A digest without any name still has referrers; they hang on it whatever the repository.
         let mut repositories: Vec<_> = repositories.into_iter().collect();
@@ -102,50 +91,23 @@ impl Sources {
         let name = repositories.first().map_or("unnamed.invalid/image", String::as_str);
         let reference = Reference::parse(&format!("{name}@{digest}"))
             .map_err(|e| Failure::misuse(anyhow!("{written:?} cannot be looked up: {e}")))?;
-        Ok((Found { reference, digest: Ok(digest), source: opened.source() }, repositories))
+        Ok((Found { reference, digest: Ok(digest), source: store }, repositories))
     }
+}
 
-    fn in_layout(&mut self, rest: &str, is_archive: bool) -> Result<Found<'_>, Failure> {
-        // A path may hold colons; the reference is what follows the longest prefix that exists.
-        let (path, wanted) = split_path(rest);
-        let key = format!("{is_archive}:{path}");
-        let opened = self.open(&key, || {
-            if is_archive {
-                LayoutDirectory::open(Path::new(path)).map(Opened::Directory)
-            } else {
-                LayoutDirectory::open(Path::new(path)).map(Opened::Directory)
-            }
-        })?;
-        let picked = opened.pick(wanted).map_err(|e| match e {
-            SourceFault::NotHeld { .. } => Failure::misuse(e),
-            _ => Failure::undecided(e),
-        })?;
-        let text = match (&picked.name, wanted) {
-            (Some((repository, _)), _) => format!("{repository}@{}", picked.digest),
-            (None, Some(wanted)) if wanted.contains('/') => wanted.to_owned(),
-            _ => {
-                return Err(Failure::misuse(anyhow!(
-                    "the layout {path} gives {} no full name, so no policy can match it: import it under a name first",
-                    picked.digest
-                )));
-            }
-        };
-        let reference = Reference::parse(&text)
-            .map_err(|e| Failure::misuse(anyhow!("{text:?} in {path} is not an image name: {e}")))?;
-        Ok(Found { reference, digest: Ok(picked.digest), source: opened.source() })
-    }
-
-    fn open(
-        &mut self,
-        key: &str,
-        open: impl FnOnce() -> Result<Opened, StoreFault>,
-    ) -> Result<&Opened, Failure> {
-        if !self.open.contains_key(key) {
-            let opened = open().map_err(store_failure)?;
-            self.open.insert(key.to_owned(), opened);
-        }
-        self.open.get(key).ok_or_else(|| Failure::undecided(anyhow!("a source vanished while it was opened")))
-    }
+/// An image that lies in a layout outside of the store.
+fn in_layout<'s>(written: &str, opened: &'s form::Opened) -> Result<Found<'s>, Failure> {
+    let digest = opened.image.digest;
+    let Some((repository, _)) = &opened.image.name else {
+        return Err(Failure::misuse(anyhow!(
+            "the layout behind {written:?} gives {digest} no full name, so no policy can match it: name it in \
+             org.opencontainers.image.ref.name, or import the layout"
+        )));
+    };
+    let text = format!("{repository}@{digest}");
+    let reference = Reference::parse(&text)
+        .map_err(|e| Failure::misuse(anyhow!("{text:?} is not an image name: {e}")))?;
+    Ok(Found { reference, digest: Ok(digest), source: opened.source.as_ref() })
 }
 
 /// What a fault of the store means for the exit status: wrong place or wrong use, or undecided.
@@ -162,20 +124,4 @@ fn resolve(source: &dyn Source, repository: &str, tag: &str) -> Result<Result<Di
         Err(e @ SourceFault::NotHeld { .. }) => Ok(Err(e.to_string())),
         Err(e) => Err(Failure::undecided(e)),
     }
-}
-
-/// `DIR[:REF]`: the longest prefix up to a colon that exists is the path.
-fn split_path(text: &str) -> (&str, Option<&str>) {
-    if Path::new(text).exists() {
-        return (text, None);
-    }
-    let colons: Vec<usize> = text.match_indices(':').map(|(at, _)| at).collect();
-    for at in colons.into_iter().rev() {
-        if let Some((path, rest)) = text.split_at_checked(at)
-            && Path::new(path).exists()
-        {
-            return (path, rest.strip_prefix(':'));
-        }
-    }
-    (text, None)
 }
