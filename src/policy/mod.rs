@@ -3,5 +3,6 @@
 pub mod glob;
 pub mod identity;
 pub mod model;
+pub mod regexp;
 
 pub use model::{Authority, AuthorityKind, Mode, Policy, Position};
