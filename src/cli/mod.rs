@@ -4,6 +4,7 @@
 
 pub mod exit;
 pub mod output;
+pub mod policy;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Work with policies.
+    Policy(policy::PolicyArgs),
     /// Print the version.
     Version,
 }
@@ -39,6 +42,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
+        Verb::Policy(args) => policy::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)
