@@ -733,6 +733,12 @@ fn floods_and_broken_bytes_are_refused_quickly() {
     refused_quickly("escape", b"a: \x1b[2J\n", "U+001B");
     refused_quickly("NEL", "a: b # c\u{85}d: e\n".as_bytes(), "p.yaml:1:9: U+0085 is a line break to some");
     refused_quickly("LS", "# c\u{2028}d: e\n".as_bytes(), "p.yaml:1:4: U+2028 is a line break to some");
+    refused_quickly(
+        "BOM",
+        "# x\n\u{feff}d: e\n".as_bytes(),
+        "p.yaml:2:1: U+FEFF is a byte order mark to some",
+    );
+    refused_quickly("anchor name", b"a: &b: c\n", "anchor \"b:\" holds more than letters");
     refused_quickly("Latin-1", b"a: caf\xe9\n", "p.yaml:1:7: yaml: invalid trailing UTF-8 octet");
     refused_quickly("cut UTF-8", b"a: \xe2\x82", "incomplete UTF-8");
     refused_quickly("UTF-16", b"\xff\xfea\0", "p.yaml:1:1: yaml: invalid leading UTF-8 octet");
@@ -750,6 +756,9 @@ fn floods_and_broken_bytes_are_refused_quickly() {
         refused_quickly(tab, tab.as_bytes(), "");
         let error = read(tab).errors[0].clone();
         assert_eq!(error.kind, Unreadable, "{tab:?}: {error}");
+    }
+    for flow in ["m: {a:}", "m: {a:, b: c}", "m: {a :}", "m: {?a: b}", "m: {:a b}", "m: [?a]"] {
+        refused_quickly(flow, flow.as_bytes(), "between brackets is read differently");
     }
     refused_quickly("custom tag", b"a: !x b\n", "tag \"!x\" is not supported");
     refused_quickly("number as a key", b"1: b\n", "quote it");

@@ -1,4 +1,4 @@
-//! Image globs over the vectors that the Go implementations answered (`$SEALOCK_CORPUS`, else `../shared/corpus`).
+//! Image globs and regular expressions over the vectors that the Go implementations answered (`$SEALOCK_CORPUS`, else `../shared/corpus`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 // Reason: a test reads the corpus and says so when it is missing.
 #![allow(clippy::disallowed_methods, clippy::print_stderr)]
@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use sealock::image::Reference;
 use sealock::policy::glob::Glob;
+use sealock::policy::regexp::Regexp;
 use serde_json::Value;
 
 /// The rows of one vector file, or nothing where the corpus is missing.
@@ -63,4 +64,20 @@ fn names_resolve_as_the_go_implementation() {
         seen += 1;
     }
     assert!(seen > 500);
+}
+
+#[test]
+fn regular_expressions_answer_as_the_go_implementation() {
+    let Some(rows) = rows("regex.jsonl") else { return };
+    assert!(rows.len() >= 70);
+    for row in &rows {
+        let (pattern, subject) = (text(row, "Re"), text(row, "S"));
+        let answer = Regexp::compile(pattern).map_err(|e| e.to_string());
+        let answer = answer.map(|regexp| regexp.is_match(subject));
+        if row["Ok"].as_bool().unwrap() {
+            assert_eq!(answer, Ok(row["Match"].as_bool().unwrap()), "{pattern} {subject}");
+        } else {
+            assert_eq!(answer, Err(text(row, "Err").to_owned()), "{pattern}");
+        }
+    }
 }

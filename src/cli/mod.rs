@@ -15,6 +15,7 @@ pub mod roots;
 pub mod store;
 pub mod tree;
 pub mod verify;
+pub mod policy;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Draw an image, its children, and everything attached to them
     Tree(tree::TreeArgs),
+    /// Work with policies.
+    Policy(policy::PolicyArgs),
     /// Print the version.
     Version,
     /// Make, list, check and rebuild the store.
@@ -63,6 +66,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
         Verb::Verify(args) => verify::run(args, output),
         Verb::Inspect(args) => inspect::run(args, output),
         Verb::Tree(args) => tree::run(args, output),
+        Verb::Policy(args) => policy::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

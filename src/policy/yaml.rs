@@ -7,10 +7,12 @@
 //! |---|---|
 //! | A stream may hold many documents; each `---` at the start of a line begins one, `...` ends one | YAML 1.2.2 §9.1, §9.2 |
 //! | Tabs are no indentation of block collections | §6.1 |
+//! | Between brackets plain text neither starts with `?` or `:` nor ends at a `:` without space | §7.3.3, YAML 1.1 §9.1.3 |
 //! | Control characters and broken UTF-8 are refused | YAML 1.2.2 §5.1 |
-//! | Line breaks are LF, CR LF and CR; NEL, LS and PS (breaks in YAML 1.1, text in 1.2) are refused | §5.4, YAML 1.1 §4.1.4 |
+//! | Line breaks are LF, CR LF and CR; NEL, LS and PS (breaks in YAML 1.1, text in 1.2) and a byte order mark after the start are refused | §5.4, YAML 1.1 §4.1.4 |
 //! | A key given twice is refused, also through a merge key | §3.2.1.1 |
 //! | Keys are strings; a plain key that reads as a number, boolean or null is refused | policy-controller's reader turns it into another text |
+//! | Anchors are named by letters, digits, `_` and `-` | YAML 1.1 readers end a name there |
 //! | Aliases are followed within a budget; an alias inside its own anchor is refused | §3.2.2.2 |
 //! | A merge key `<<` takes over the entries of mappings | YAML 1.1 merge type |
 //! | Tags other than `!!str`, `!!seq`, `!!map`, and directives, are refused by name | |
@@ -305,6 +307,10 @@ fn text_of(bytes: &[u8]) -> Result<&str, Fault> {
             '\u{85}' | '\u{2028}' | '\u{2029}' => {
                 "is a line break to some readers of YAML and text to others; write it as an escape in double quotes"
             }
+            '\u{feff}' if at == 0 => continue,
+            '\u{feff}' => {
+                "is a byte order mark to some readers of YAML and text to others; write it as an escape in double quotes"
+            }
             '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
                 return Err(Fault {
                     mark: Mark::at(bytes, at),
@@ -369,6 +375,7 @@ impl<'t> Reader<'t> {
             // As policy-controller's reader; only the last line break of a file without one hangs on it.
             block_scalar_eof_without_line_feed: true,
             emit_comments: false,
+            emit_anchor_events: true,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
         };
@@ -426,6 +433,7 @@ impl<'t> Reader<'t> {
             return Err(Fault { mark, text: format!("the document has more than {MAX_DOCUMENT} bytes") });
         }
         self.check_indentation(&event, mark, from)?;
+        self.check_flow_scalar(&event, mark, to)?;
         match event {
             Event::DocumentStart(..) => {
                 if self.documents.len() >= MAX_DOCUMENTS {
@@ -473,7 +481,11 @@ impl<'t> Reader<'t> {
                 Some(node) => self.attach(node, mark, true),
                 None => Err(Fault { mark, text: "the alias stands inside its own anchor".into() }),
             },
-            // Stream marks, and what is not asked for: comments, anchors, unresolved aliases.
+            Event::Anchor(_, name) if !is_anchor_name(&name) => Err(Fault {
+                mark,
+                text: format!("anchor {:?} holds more than letters, digits, _ and -", cut(&name)),
+            }),
+            // Stream marks, and what is not asked for: comments, unresolved aliases.
             _ => Ok(()),
         }
     }
@@ -499,6 +511,24 @@ impl<'t> Reader<'t> {
         let indentation = before.get(line.len()..).unwrap_or_default();
         if (line.is_empty() || line.ends_with(['\n', '\r'])) && indentation.contains('\t') {
             return Err(Fault { mark, text: "yaml: a tab in the indentation".into() });
+        }
+        Ok(())
+    }
+
+    /// Between brackets the colon and the question mark are indicators to YAML 1.1 where they are text to 1.2, and
+    /// the other way round: `{a:}`, `{?a: b}`.
+    fn check_flow_scalar(&self, event: &Event<'_>, mark: Mark, to: usize) -> Result<(), Fault> {
+        let Event::Scalar(text, ScalarStyle::Plain, ..) = event else { return Ok(()) };
+        if self.open.last().is_none_or(|frame| frame.block) {
+            return Ok(());
+        }
+        let mut after = self.text.get(to..).unwrap_or_default().trim_start().chars();
+        let bare_colon =
+            after.next() == Some(':') && matches!(after.next(), Some(',' | '[' | ']' | '{' | '}'));
+        if bare_colon || text.starts_with(['?', ':']) {
+            let text =
+                format!("{:?} between brackets is read differently by readers of YAML; quote it", cut(text));
+            return Err(Fault { mark, text });
         }
         Ok(())
     }
@@ -637,6 +667,11 @@ fn merge_into(
         }
     }
     Ok(())
+}
+
+/// The names that YAML 1.1 readers know; `&a:` is an anchor and an indicator to them and a name to YAML 1.2.
+fn is_anchor_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 fn check_tag(tag: Option<&Tag>, allowed: &[&str], mark: Mark) -> Result<(), Fault> {
