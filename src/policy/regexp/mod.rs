@@ -202,5 +202,4 @@ impl PartialEq for Regexp {
 impl Eq for Regexp {}
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)] // Reason: a test measures its own time.
 mod tests;
