@@ -75,7 +75,9 @@ impl Case {
         match (shape.envelope, shape.bundle) {
             (false, _) => signer.image(REPOSITORY, &self.text),
             (true, true) => signer.image_statement(&self.text),
-            (true, false) => signer.statement("v0.1", REPOSITORY, &self.text, "https://slsa.dev/provenance/v1", "{}"),
+            (true, false) => {
+                signer.statement("v0.1", REPOSITORY, &self.text, "https://slsa.dev/provenance/v1", "{}")
+            }
         }
     }
 }
@@ -110,7 +112,9 @@ fn expected(twist: Twist, shape: Shape) -> &'static [&'static str] {
     match twist {
         WrongDigest => &["verify/subject-differs"],
         PayloadMemberTwice => &["evidence/malformed"],
-        PayloadNobodySigned | SignatureAltered | SignatureOfAnotherKey | Stranger => &["verify/bad-signature"],
+        PayloadNobodySigned | SignatureAltered | SignatureOfAnotherKey | Stranger => {
+            &["verify/bad-signature"]
+        }
         CertificateOfAnotherSignature => &["verify/bad-signature"],
         CertificateOfAnotherAuthority | SelfSigned | CodeSigningMissing | ServerCertificate => {
             &["verify/unknown-issuer"]
@@ -122,9 +126,18 @@ fn expected(twist: Twist, shape: Shape) -> &'static [&'static str] {
         EntryOfAnotherSignature | BodyHashOfAnother | BodySignatureOfAnother | BodyKeyOfAnother => {
             &["verify/entry-differs"]
         }
-        EntryOfAnotherLog | EntryForgedByAnotherLog | SetAltered | IntegratedTimeChanged | LogIndexChanged
-        | LogIdOfAnotherLog | ProofAltered | ProofIndexChanged | ProofOfAnotherTree | CheckpointAltered
-        | CheckpointOfAnotherRoot | CheckpointOfAnotherLog => &["verify/not-logged"],
+        EntryOfAnotherLog
+        | EntryForgedByAnotherLog
+        | SetAltered
+        | IntegratedTimeChanged
+        | LogIndexChanged
+        | LogIdOfAnotherLog
+        | ProofAltered
+        | ProofIndexChanged
+        | ProofOfAnotherTree
+        | CheckpointAltered
+        | CheckpointOfAnotherRoot
+        | CheckpointOfAnotherLog => &["verify/not-logged"],
         BodyReplaced => &["verify/not-logged"],
         BodyOfUnknownKind | BodyMemberTwice => &["verify/bad-entry"],
         // Names are compared by the policy; verification passes them on as they are.
@@ -153,7 +166,9 @@ fn every_misbehaviour_is_refused_with_its_code() {
                 demand.signer = SignerDemand::Key { key: &public, hash: HashAlgorithm::Sha256 };
             }
             match judge(&signed, shape, &demand) {
-                Err(code) => assert!(codes.contains(&code), "{twist:?} in {shape:?}: {code}, expected {codes:?}"),
+                Err(code) => {
+                    assert!(codes.contains(&code), "{twist:?} in {shape:?}: {code}, expected {codes:?}")
+                }
                 Ok(proof) => assert!(codes.is_empty(), "{twist:?} in {shape:?} was accepted: {proof:?}"),
             }
             seen += 1;
@@ -184,14 +199,12 @@ fn keys_of_every_kind_with_and_without_a_log() {
             Hash::Sha384 => HashAlgorithm::Sha384,
             Hash::Sha512 => HashAlgorithm::Sha512,
         };
-        let by_key = |log| Demand {
-            signer: SignerDemand::Key { key: &public, hash: ours },
-            log,
-            ..case.demand()
-        };
+        let by_key =
+            |log| Demand { signer: SignerDemand::Key { key: &public, hash: ours }, log, ..case.demand() };
         let shape = Shape::CLASSIC_KEYED;
         let bare = case.sign(&case.sigstore.keyed(&key).hash(hash).without_log(), shape);
-        let proof = judge(&bare, shape, &by_key(LogDemand::None)).unwrap_or_else(|c| panic!("{algorithm:?}: {c}"));
+        let proof =
+            judge(&bare, shape, &by_key(LogDemand::None)).unwrap_or_else(|c| panic!("{algorithm:?}: {c}"));
         assert_eq!((proof.log().name(), proof.time()), ("none", "none"));
         let code = judge(&bare, shape, &by_key(LogDemand::Required(&case.view))).unwrap_err();
         assert_eq!(code, "verify/not-logged", "{algorithm:?} without an entry where one is demanded");
@@ -208,9 +221,12 @@ fn keys_of_every_kind_with_and_without_a_log() {
         let key = case.sigstore.key("release", algorithm);
         let public = PublicKey::from_pem(&key.public_pem()).unwrap();
         let logged = case.sign(&case.sigstore.keyed(&key).hash(Hash::Sha256), Shape::CLASSIC_KEYED);
-        let demand =
-            Demand { signer: SignerDemand::Key { key: &public, hash: HashAlgorithm::Sha256 }, ..case.demand() };
-        let proof = judge(&logged, Shape::CLASSIC_KEYED, &demand).unwrap_or_else(|c| panic!("{algorithm:?}: {c}"));
+        let demand = Demand {
+            signer: SignerDemand::Key { key: &public, hash: HashAlgorithm::Sha256 },
+            ..case.demand()
+        };
+        let proof =
+            judge(&logged, Shape::CLASSIC_KEYED, &demand).unwrap_or_else(|c| panic!("{algorithm:?}: {c}"));
         assert_eq!((proof.log().name(), proof.time()), ("promise", "log"));
     }
 }
@@ -228,7 +244,11 @@ fn windows_are_held_against_the_proven_time() {
         ("log_key_retired", root().rekor_window(early, Some(logged - 1)), Err("verify/not-logged")),
         ("log key not yet", root().rekor_window(logged + 1, None), Err("verify/not-logged")),
         ("log window, both ends", root().rekor_window(logged, Some(logged)), Ok(())),
-        ("authority over", root().authority_window(early, Some(logged - 1)), Err("verify/issuer-not-valid-then")),
+        (
+            "authority over",
+            root().authority_window(early, Some(logged - 1)),
+            Err("verify/issuer-not-valid-then"),
+        ),
         ("authority not yet", root().authority_window(logged + 1, None), Err("verify/issuer-not-valid-then")),
         ("authority window, both ends", root().authority_window(logged, Some(logged)), Ok(())),
         ("CT log over", root().ct_log_window(early, Some(BASE_TIME - 10)), Err("verify/bad-sct")),

@@ -11,11 +11,11 @@ pub mod inspect;
 pub mod output;
 pub mod place;
 pub mod policies;
+pub mod policy;
 pub mod roots;
 pub mod store;
 pub mod tree;
 pub mod verify;
-pub mod policy;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

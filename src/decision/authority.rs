@@ -273,44 +273,42 @@ fn accepted(wanted: &[Wanted], certificate: &Certificate) -> Result<(), Box<Find
     let subjects: Vec<String> =
         certificate.ordered_names().into_iter().map(|n| n.as_str().to_owned()).collect();
     let issuer = certificate.oidc_issuer.as_deref();
-    let mut nearest: Option<(u8, Finding)> = None;
-    for identity in wanted {
-        let rank = match identity.compare(issuer, &subjects) {
-            IdentityMatch::Match => return Ok(()),
-            IdentityMatch::SubjectDiffers { .. } => 3,
-            IdentityMatch::IssuerDiffers => 2,
-            IdentityMatch::Both => 1,
-        };
-        if nearest.as_ref().is_none_or(|(best, _)| *best < rank) {
-            nearest = Some((rank, miss(identity, issuer, &subjects)));
-        }
-    }
-    let finding = nearest.map_or_else(
-        || Finding::error(&codes::IDENTITY_DIFFERS, "the authority accepts no identity"),
-        |(_, finding)| finding,
-    );
-    Err(Box::new(finding))
-}
-
-fn miss(identity: &Wanted, issuer: Option<&str>, subjects: &[String]) -> Finding {
-    let found = format!("issuer {:?}, subjects {:?}", issuer.unwrap_or(""), subjects);
-    let message = match identity.compare(issuer, subjects) {
-        IdentityMatch::SubjectDiffers { at, .. } => {
-            format!("signed by another identity: the issuer matches, the subject differs at byte {at}")
-        }
-        IdentityMatch::IssuerDiffers => {
-            "signed by another identity: the subject matches, the issuer differs".to_owned()
-        }
-        _ => "signed by another identity: issuer and subject differ".to_owned(),
+    let rank = |outcome: &IdentityMatch| match outcome {
+        IdentityMatch::Match => 3,
+        IdentityMatch::SubjectDiffers { .. } => 2,
+        IdentityMatch::IssuerDiffers { .. } => 1,
+        IdentityMatch::Both => 0,
     };
-    Finding::error(&codes::IDENTITY_DIFFERS, message).with_facts(identity.describe(), found)
+    let compared = wanted.iter().map(|identity| (identity, identity.compare(issuer, &subjects)));
+    // The first of several that are equally near, in the order of the document.
+    let nearest = compared.reduce(|best, next| if rank(&next.1) > rank(&best.1) { next } else { best });
+    let Some((identity, outcome)) = nearest else {
+        return Err(Box::new(Finding::error(&codes::IDENTITY_DIFFERS, "the authority accepts no identity")));
+    };
+    let difference = match outcome {
+        IdentityMatch::Match => return Ok(()),
+        IdentityMatch::SubjectDiffers { at, .. } => {
+            format!("the issuer matches, the subject differs at byte {at}")
+        }
+        IdentityMatch::IssuerDiffers { at, .. } => {
+            format!("the subject matches, the issuer differs at byte {at}")
+        }
+        IdentityMatch::Both => "issuer and subject differ".to_owned(),
+    };
+    let expected =
+        format!("{}, {}", identity.issuer.describe("issuer"), identity.subject.describe("subject"));
+    let shown: Vec<_> = subjects.iter().map(|subject| format!("{subject:?}")).collect();
+    let found = format!("issuer {:?}, subject {}", issuer.unwrap_or(""), shown.join(" or "));
+    let finding =
+        Finding::error(&codes::IDENTITY_DIFFERS, format!("signed by another identity: {difference}"));
+    Err(Box::new(finding.with_facts(expected, found)))
 }
 
 fn proven_accepted(wanted: &[Wanted], proof: &Verified) -> bool {
     match proof.signer() {
-        VerifiedSigner::Certificate { issuer, subjects, .. } => wanted
-            .iter()
-            .any(|identity| identity.compare(issuer.as_deref(), subjects) == IdentityMatch::Match),
+        VerifiedSigner::Certificate { issuer, subjects, .. } => {
+            wanted.iter().any(|identity| identity.matches(issuer.as_deref(), subjects))
+        }
         VerifiedSigner::Key { .. } => false,
     }
 }

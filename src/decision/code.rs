@@ -16,6 +16,12 @@ pub struct Code {
 
 /// Every code of every room.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    let rooms = [crate::evidence::codes::ALL, crate::verify::codes::ALL, super::codes::ALL];
+    let rooms = [
+        crate::store::codes::ALL,
+        crate::evidence::codes::ALL,
+        crate::verify::codes::ALL,
+        crate::policy::codes::ALL,
+        super::codes::ALL,
+    ];
     rooms.into_iter().flat_map(|room| room.iter().copied())
 }
