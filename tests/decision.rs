@@ -1,0 +1,332 @@
+//! Decisions over whole layouts: what a policy and the evidence that is held come to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sealock::decision::{self, Decision, Question, Roots, Verdict};
+use sealock::image::Reference;
+use sealock::policy::{self, Input, Policy};
+use sealock::store::{LayoutDirectory, gather};
+use sealock::trust::{TrustView, TrustedRoot};
+use sealock_testkit::signer::{CHAIN, REKOR_BUNDLE, SIGNATURE};
+use sealock_testkit::{Algorithm, Identity, Image, Layer, Layout, Sigstore, Twist};
+
+const NAME: &str = "registry.example.com/demo/app:1.0";
+const REPOSITORY: &str = "registry.example.com/demo/app";
+
+struct World {
+    sigstore: Sigstore,
+    image: Image,
+    roots: Roots,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let sigstore = Sigstore::new(seed);
+        let root = TrustedRoot::from_json(sigstore.trusted_root().json().as_bytes()).unwrap();
+        let foreign = TrustedRoot::from_json(sigstore.foreign().trusted_root().json().as_bytes()).unwrap();
+        let named = BTreeMap::from([("other".to_owned(), TrustView::build("other", &foreign))]);
+        let roots = Roots { default: TrustView::build("minted", &root), named };
+        Self { image: Image::new(REPOSITORY, "app"), sigstore, roots }
+    }
+
+    fn layer(&self, identity: &Identity) -> Layer {
+        self.sigstore.keyless(identity).image(REPOSITORY, &self.image.digest()).layer()
+    }
+
+    fn layout(&self, layers: &[Layer]) -> Layout {
+        let layout = Layout::new().image(NAME, &self.image);
+        if layers.is_empty() {
+            return layout;
+        }
+        let (manifest, config) = sealock_testkit::layout::evidence_manifest(layers);
+        let tag = sealock_testkit::layout::Subject::from(&self.image).tag(".sig");
+        let mut layout = layout.blob(&config);
+        for layer in layers {
+            layout = layout.blob(&layer.blob);
+        }
+        layout.manifest(&tag, "application/vnd.oci.image.manifest.v1+json", &manifest)
+    }
+
+    fn decide(&self, layout: &Layout, policies: &[Policy]) -> Decision {
+        let folder = tempfile::tempdir().unwrap();
+        layout.write(folder.path());
+        self.decide_in(folder.path(), policies, &self.image.pinned())
+    }
+
+    fn decide_in(&self, folder: &Path, policies: &[Policy], written: &str) -> Decision {
+        let source = LayoutDirectory::open(folder).unwrap();
+        let reference = Reference::parse(written).unwrap();
+        let digest = *reference.digest().unwrap();
+        let mut evidence = BTreeMap::new();
+        for policy in policies {
+            for authority in &policy.authorities {
+                let place = decision::place(authority, &reference);
+                let gathered = gather::gather(&source, &place, &digest);
+                evidence.insert(place, gathered);
+            }
+        }
+        decision::decide(&Question {
+            written,
+            reference: &reference,
+            digest: Ok(digest),
+            policies,
+            evidence: &evidence,
+            roots: &self.roots,
+        })
+    }
+}
+
+fn policies(text: &str) -> Vec<Policy> {
+    let loaded =
+        policy::load(&[Input { file: "policy.yaml".into(), bytes: text.into(), from_directory: false }]);
+    assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+    loaded.policies
+}
+
+fn keyless(mode: &str, subject: &str, more: &str) -> String {
+    format!(
+        "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {{name: p-{mode}}}\nspec:\n  mode: {mode}\n  images: [{{glob: \"registry.example.com/**\"}}]\n  authorities:\n  - keyless:\n      url: https://fulcio.sigstore.dev\n      identities: [{{issuer: \"https://token.actions.githubusercontent.com\", subject: \"{subject}\"}}]\n    ctlog: {{url: https://rekor.sigstore.dev}}\n{more}"
+    )
+}
+
+fn own(mode: &str) -> Vec<Policy> {
+    policies(&keyless(mode, Identity::example().name.text(), ""))
+}
+
+fn codes(decision: &Decision) -> Vec<&'static str> {
+    let authorities = decision.policies.iter().flat_map(|p| &p.authorities);
+    decision.findings.iter().chain(authorities.flat_map(|a| &a.findings)).map(|f| f.code).collect()
+}
+
+#[test]
+fn signed_is_allowed_and_says_by_whom() {
+    let world = World::new(1);
+    let decision = world.decide(&world.layout(&[world.layer(&Identity::example())]), &own("enforce"));
+    assert_eq!(decision.verdict, Verdict::Allow);
+    let evidence = &decision.policies[0].authorities[0].evidence[0];
+    assert_eq!(evidence.verdict, "passed");
+    assert_eq!(evidence.identity.as_ref().unwrap().subject, Identity::example().name.text());
+    let strength = evidence.strength.as_ref().unwrap();
+    assert_eq!((strength.log, strength.time), ("promise", "log"));
+}
+
+#[test]
+fn the_nearest_miss_is_shown() {
+    let world = World::new(2);
+    let subject = Identity::example().name.text().replace("main", "other");
+    let decision = world.decide(
+        &world.layout(&[world.layer(&Identity::example())]),
+        &policies(&keyless("enforce", &subject, "")),
+    );
+    assert_eq!(decision.verdict, Verdict::Deny);
+    let finding = &decision.policies[0].authorities[0].findings[0];
+    assert_eq!(finding.code, "policy/identity-differs");
+    assert!(
+        finding.message.contains("the issuer matches, the subject differs at byte"),
+        "{}",
+        finding.message
+    );
+    assert!(finding.expected.as_ref().unwrap().contains(&subject));
+    assert!(finding.found.as_ref().unwrap().contains(Identity::example().name.text()));
+}
+
+#[test]
+fn nothing_held_is_undecided_and_nothing_matching_is_denied() {
+    let world = World::new(3);
+    let decision = world.decide(&world.layout(&[]), &own("enforce"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Undecided, vec!["evidence/not-mirrored"]));
+    let decision = world.decide(&world.layout(&[]), &[]);
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["policy/no-match"]));
+    assert_eq!(decision.findings[0].message, "no matching policies");
+}
+
+#[test]
+fn thousand_junk_signatures_still_allow() {
+    let world = World::new(4);
+    let genuine = world.layer(&Identity::example());
+    let other = Identity::uri("https://issuer.example.com", "https://attacker.example.com/x");
+    let foreign = world.layer(&other);
+    // Junk of three kinds: another identity, the wanted identity with a broken signature, and no sense at all.
+    // Without their chains and entries, or a thousand of them would not fit into one manifest.
+    let bare = |layer: &Layer| layer.clone().without_annotation(CHAIN).without_annotation(REKOR_BUNDLE);
+    let mut layers = Vec::new();
+    for n in 0..333_u32 {
+        layers.push(bare(&foreign).with_annotation("n", n.to_string()));
+        let broken = sealock_testkit::base64(&n.to_be_bytes());
+        layers.push(bare(&genuine).with_annotation(SIGNATURE, broken));
+        layers.push(bare(&genuine).with_annotation(SIGNATURE, format!("not base64 {n}")));
+    }
+    layers.push(genuine);
+    assert_eq!(layers.len(), 1000);
+    let decision = world.decide(&world.layout(&layers), &own("enforce"));
+    assert_eq!(decision.verdict, Verdict::Allow, "{:?}", codes(&decision));
+    layers.pop();
+    let decision = world.decide(&world.layout(&layers), &own("enforce"));
+    assert_eq!(decision.verdict, Verdict::Deny, "{:?}", codes(&decision));
+    // One more than is read of one manifest: its pieces are refused together, by name.
+    layers.extend([bare(&foreign), bare(&foreign)]);
+    let decision = world.decide(&world.layout(&layers), &own("enforce"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["evidence/malformed"]));
+}
+
+#[test]
+fn evidence_that_cannot_be_read_is_undecided_never_allowed() {
+    let world = World::new(5);
+    let foreign = world.layer(&Identity::uri("https://issuer.example.com", "https://attacker.example.com/x"));
+    let genuine = world.layer(&Identity::example());
+    let blob = sealock_testkit::sha256_digest(&genuine.blob);
+    let layout = world.layout(&[genuine.clone()]).without_blob(&blob);
+    let decision = world.decide(&layout, &own("enforce"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Undecided, vec!["evidence/unreadable"]));
+    // A damaged blob is not the same as none, also beside one that was judged and failed.
+    let damaged = world.layout(&[genuine, foreign]).blob_as(&blob, b"something else");
+    let decision = world.decide(&damaged, &own("enforce"));
+    assert_eq!(decision.verdict, Verdict::Undecided, "{:?}", codes(&decision));
+}
+
+#[test]
+fn policies_are_anded_and_authorities_ored() {
+    let world = World::new(6);
+    let layout = world.layout(&[world.layer(&Identity::example())]);
+    let fail = "  - static: {action: fail, message: blocked}\n";
+    let identity = Identity::example();
+    let subject = identity.name.text();
+    let decision = world.decide(&layout, &policies(&keyless("enforce", subject, fail)));
+    assert_eq!(decision.verdict, Verdict::Allow, "one authority suffices");
+    let blocked = "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: blocked}\nspec:\n  images: [{glob: \"**\"}]\n  authorities:\n  - static: {action: fail, message: on purpose}\n";
+    let both = format!("{}---\n{blocked}", keyless("enforce", subject, ""));
+    let decision = world.decide(&layout, &policies(&both));
+    assert_eq!((decision.verdict, decision.policies.len()), (Verdict::Deny, 2));
+    assert!(decision.policies[1].authorities[0].findings[0].message.contains("on purpose"));
+}
+
+#[test]
+fn a_warning_policy_warns_and_hides_nothing() {
+    let world = World::new(7);
+    let layout = world.layout(&[world.layer(&Identity::example())]);
+    let other = keyless("warn", "https://github.com/another", "");
+    assert_eq!(world.decide(&layout, &policies(&other)).verdict, Verdict::Warn);
+    for mode in ["enforce", "warn"] {
+        let failing = keyless("enforce", "https://github.com/another", "");
+        let pair = [other.clone(), failing];
+        let text = if mode == "warn" {
+            pair.join("---\n")
+        } else {
+            [&pair[1], &pair[0]].map(String::as_str).join("---\n")
+        };
+        assert_eq!(world.decide(&layout, &policies(&text)).verdict, Verdict::Deny, "{mode} first");
+    }
+}
+
+#[test]
+fn child_never_vouches_for_index() {
+    let world = World::new(8);
+    let child = Image::for_platform(REPOSITORY, "app", "linux/amd64");
+    let index = sealock_testkit::Index::new(REPOSITORY, &[child.clone()]);
+    let signer = world.sigstore.keyless(&Identity::example());
+    let on_child = signer.image(REPOSITORY, &child.digest()).layer();
+    let on_index = signer.image(REPOSITORY, &index.digest()).layer();
+    for (subject, own, other) in
+        [(&child.pinned(), &on_child, &on_index), (&index.pinned(), &on_index, &on_child)]
+    {
+        let judge = |layer: &Layer| {
+            let folder = tempfile::tempdir().unwrap();
+            let layout = Layout::new().index(NAME, &index);
+            let layout = if *subject == child.pinned() {
+                layout.signature(&child, layer)
+            } else {
+                layout.signature(&index, layer)
+            };
+            layout.write(folder.path());
+            world.decide_in(folder.path(), &self::own("enforce"), subject)
+        };
+        assert_eq!(judge(own).verdict, Verdict::Allow, "{subject}");
+        let wrong = judge(other);
+        assert_eq!(
+            (wrong.verdict, codes(&wrong)),
+            (Verdict::Deny, vec!["verify/subject-differs"]),
+            "{subject}"
+        );
+    }
+}
+
+#[test]
+fn a_bundle_satisfies_only_authorities_that_ask_for_one() {
+    let world = World::new(9);
+    let signed = world.sigstore.keyless(&Identity::example()).image_statement(&world.image.digest());
+    let layout = Layout::new().image(NAME, &world.image).referrer(&world.image, &signed);
+    let decision = world.decide(&layout, &own("enforce"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["policy/format-differs"]));
+    let identity = Identity::example();
+    let subject = identity.name.text();
+    let bundle = policies(&keyless("enforce", subject, "    signatureFormat: bundle\n"));
+    let decision = world.decide(&layout, &bundle);
+    assert_eq!(decision.verdict, Verdict::Allow, "{:?}", codes(&decision));
+    let classic = world.layout(&[world.layer(&Identity::example())]);
+    assert_eq!(world.decide(&classic, &bundle).verdict, Verdict::Deny);
+    let twisted = world.sigstore.keyless(&Identity::example()).twisted(Twist::ProofAltered);
+    let signed = twisted.image_statement(&world.image.digest());
+    let layout = Layout::new().image(NAME, &world.image).referrer(&world.image, &signed);
+    let decision = world.decide(&layout, &bundle);
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/not-logged"]));
+}
+
+/// What anybody can push beside an image: a referrer with an in-toto type that nobody signed (policy-controller
+/// PR 1971 admitted it).
+#[test]
+fn pr1971_replay() {
+    let world = World::new(10);
+    let signed =
+        world.sigstore.keyless(&Identity::example()).without_log().image_statement(&world.image.digest());
+    let unsigned = signed.bundle().replace(&sealock_testkit::base64(&signed.signature), "AAAA");
+    assert_ne!(unsigned, signed.bundle());
+    let layout = Layout::new().image(NAME, &world.image).bundle(&world.image, unsigned.as_bytes(), None);
+    let identity = Identity::example();
+    let subject = identity.name.text();
+    for more in ["", "    signatureFormat: bundle\n"] {
+        let decision = world.decide(&layout, &policies(&keyless("enforce", subject, more)));
+        assert_eq!(decision.verdict, Verdict::Deny, "{:?}", codes(&decision));
+    }
+}
+
+#[test]
+fn a_trust_root_that_was_not_given_is_undecided() {
+    let world = World::new(11);
+    let layout = world.layout(&[world.layer(&Identity::example())]);
+    let identity = Identity::example();
+    let subject = identity.name.text();
+    let named = |name: &str| {
+        let text = keyless("enforce", subject, "").replace(
+            "https://fulcio.sigstore.dev\n",
+            &format!("https://fulcio.sigstore.dev\n      trustRootRef: {name}\n"),
+        );
+        policies(&text)
+    };
+    let decision = world.decide(&layout, &named("missing"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Undecided, vec!["policy/trust-root-missing"]));
+    let decision = world.decide(&layout, &named("other"));
+    assert_eq!(decision.verdict, Verdict::Deny, "evidence of one root under another: {:?}", codes(&decision));
+}
+
+#[test]
+fn a_key_authority_reads_no_log_unless_asked() {
+    let world = World::new(12);
+    let key = world.sigstore.key("release", Algorithm::P256);
+    let pem = key.public_pem().trim().replace('\n', "\n        ");
+    let policy = |ctlog: &str| {
+        policies(&format!(
+            "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {{name: keyed}}\nspec:\n  images: [{{glob: \"**\"}}]\n  authorities:\n  - key:\n      data: |\n        {pem}\n{ctlog}"
+        ))
+    };
+    let signer = world.sigstore.keyed(&key);
+    let bare = signer.clone().without_log().image(REPOSITORY, &world.image.digest()).layer();
+    let logged = signer.image(REPOSITORY, &world.image.digest()).layer();
+    let url = "    ctlog: {url: https://rekor.sigstore.dev}\n";
+    assert_eq!(world.decide(&world.layout(&[bare.clone()]), &policy("")).verdict, Verdict::Allow);
+    let decision = world.decide(&world.layout(&[bare]), &policy(url));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/not-logged"]));
+    let decision = world.decide(&world.layout(&[logged]), &policy(url));
+    assert_eq!(decision.verdict, Verdict::Allow, "{:?}", codes(&decision));
+}
