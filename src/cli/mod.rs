@@ -2,8 +2,11 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod clock;
 pub mod exit;
 pub mod output;
+pub mod place;
+pub mod trust;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Show and change the trust roots that verdicts rest on
+    Trust(trust::TrustArgs),
     /// Print the version.
     Version,
 }
@@ -39,6 +44,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
+        Verb::Trust(args) => trust::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)
