@@ -16,6 +16,7 @@ pub mod roots;
 pub mod store;
 pub mod tree;
 pub mod verify;
+pub mod trust;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Verb {
     Tree(tree::TreeArgs),
     /// Work with policies.
     Policy(policy::PolicyArgs),
+    /// Show and change the trust roots that verdicts rest on
+    Trust(trust::TrustArgs),
     /// Print the version.
     Version,
     /// Make, list, check and rebuild the store.
@@ -67,6 +70,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
         Verb::Inspect(args) => inspect::run(args, output),
         Verb::Tree(args) => tree::run(args, output),
         Verb::Policy(args) => policy::run(args, output),
+        Verb::Trust(args) => trust::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

@@ -7,14 +7,14 @@ use anyhow::anyhow;
 use super::exit::Failure;
 use super::files;
 use super::output::Output;
-use crate::policy::{self, Input, Policy};
+use crate::policy::{self, Input, Loaded};
 use crate::report::text::escape;
 
 /// Reads and validates every document; none at all is the empty set.
 ///
 /// # Errors
 /// Exit 2 with one line for each error: `file:line:column: path: message`.
-pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Vec<Policy>, Failure> {
+pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Loaded, Failure> {
     let inputs: Vec<Input> = files::policies(paths)
         .map_err(Failure::misuse)?
         .into_iter()
@@ -24,6 +24,7 @@ pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Vec<Policy>, Failu
             from_directory: file.from_directory,
         })
         .collect();
+    twins(&inputs)?;
     let loaded = policy::load(&inputs);
     for note in &loaded.notes {
         output.note(&format!("note: {}\n", escape(&format!("{}: {}", note.position, note.message))));
@@ -32,7 +33,22 @@ pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Vec<Policy>, Failu
         let lines: Vec<String> = loaded.errors.iter().map(|error| escape_lines(&error.to_string())).collect();
         return Err(Failure::misuse(anyhow!("the policy is not valid\n{}", lines.join("\n"))));
     }
-    Ok(loaded.policies)
+    Ok(loaded)
+}
+
+/// The same content under two names is a slip: whoever gives two files means two things.
+fn twins(inputs: &[Input]) -> Result<(), Failure> {
+    for (at, one) in inputs.iter().enumerate() {
+        let twin = inputs.iter().skip(at + 1).find(|other| other.bytes == one.bytes && !one.bytes.is_empty());
+        if let Some(other) = twin {
+            return Err(Failure::misuse(anyhow!(
+                "{} and {} are the same content given twice: leave one out",
+                one.file,
+                other.file
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Errors may span lines by design; what stands in them is still foreign text.

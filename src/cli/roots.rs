@@ -12,6 +12,7 @@ use sealock_trust_root::root::TrustedRoot;
 use super::exit::{Failure, Status};
 use super::files;
 use crate::decision::Roots;
+use crate::policy::trust_root::TrustRootDocument;
 use crate::report::TrustRootNote;
 use crate::trust::TrustView;
 
@@ -45,7 +46,12 @@ impl Held {
 ///
 /// # Errors
 /// Exit 2 for files that are not there or are no trust root.
-pub fn load(args: &RootArgs, _store: Option<&Path>, _at: Timestamp) -> Result<Held, Failure> {
+pub fn load(
+    args: &RootArgs,
+    documents: &[TrustRootDocument],
+    _store: Option<&Path>,
+    _at: Timestamp,
+) -> Result<Held, Failure> {
     let mut default = None;
     let mut named = BTreeMap::new();
     for given in &args.roots {
@@ -65,6 +71,16 @@ pub fn load(args: &RootArgs, _store: Option<&Path>, _at: Timestamp) -> Result<He
                 let root = read(&path).map_err(Failure::misuse)?;
                 default = Some(TrustView::build(path.display().to_string(), &root));
             }
+        }
+    }
+    for document in documents {
+        let view = TrustView::build(document.name.clone(), &document.root);
+        if named.insert(document.name.clone(), view).is_some() {
+            return Err(Failure::misuse(anyhow!(
+                "two trust roots are named {:?}, one of them at {}",
+                document.name,
+                document.position
+            )));
         }
     }
     let default = match default {

@@ -56,13 +56,13 @@ pub enum Format {
 /// # Errors
 /// [`Failure`] when there is no answer to print.
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
-    let policies = policies::load(&args.policies, output)?;
+    let loaded = policies::load(&args.policies, output)?;
     let (evaluated_at, hypothetical) = clock::moment(args.at);
-    let held = roots::load(&args.roots, args.store.as_deref(), evaluated_at)?;
+    let held = roots::load(&args.roots, &loaded.trust_roots, args.store.as_deref(), evaluated_at)?;
     let mut sources = images::Sources::new(args.store.as_deref());
     let mut decisions = Vec::new();
     for image in &args.images {
-        decisions.push(judge(image, &policies, &held.roots, &mut sources)?);
+        decisions.push(judge(image, &loaded.policies, &held.roots, &mut sources)?);
     }
     let report = Report { evaluated_at, hypothetical, trust_root: held.note.clone(), decisions: &decisions };
     if !args.quiet {

@@ -68,8 +68,10 @@ pub struct Certificate {
     pub usages: Option<Vec<ObjectIdentifier>>,
     /// Subject alternative names in the order of the certificate.
     pub names: Vec<SubjectName>,
-    /// The OIDC issuer that Fulcio wrote in.
+    /// The OIDC issuer in the older extension, .1.1: the one that policy-controller reads.
     pub oidc_issuer: Option<String>,
+    /// The OIDC issuer in the newer extension, .1.8: the one that bundle clients prefer.
+    pub oidc_issuer_v2: Option<String>,
     /// The embedded SCT list, unwrapped from its octet string.
     pub sct_list: Option<Vec<u8>>,
     signature_algorithm: ObjectIdentifier,
@@ -157,6 +159,7 @@ impl Certificate {
             usages: None,
             names: Vec::new(),
             oidc_issuer: None,
+            oidc_issuer_v2: None,
             sct_list: None,
             signature_algorithm: parsed.signature_algorithm.oid,
             signature: parsed
@@ -171,7 +174,6 @@ impl Certificate {
 
     fn read_extensions(&mut self, extensions: &[x509_cert::ext::Extension]) -> Result<(), CertificateFault> {
         let mut seen = std::collections::HashSet::new();
-        let mut issuers = Vec::new();
         for extension in extensions {
             if !seen.insert(extension.extn_id) {
                 return Err(fault(format!("extension {} stands twice", extension.extn_id)));
@@ -194,21 +196,16 @@ impl Certificate {
                     self.names = names.0.iter().map(subject_name).collect::<Result<Vec<_>, _>>()?;
                     self.names.retain(|name| !name.as_str().is_empty());
                 }
-                FULCIO_ISSUER => issuers.push(String::from_utf8(value.to_vec()).map_err(fault)?),
-                FULCIO_ISSUER_V2 => issuers.push(String::from_der(value).map_err(fault)?),
+                FULCIO_ISSUER => {
+                    self.oidc_issuer = Some(String::from_utf8(value.to_vec()).map_err(fault)?);
+                }
+                FULCIO_ISSUER_V2 => self.oidc_issuer_v2 = Some(String::from_der(value).map_err(fault)?),
                 SCT_LIST => {
                     self.sct_list = Some(OctetStringRef::from_der(value).map_err(fault)?.as_bytes().to_vec());
                 }
                 _ => {}
             }
         }
-        // Both spellings must say the same, or two readers see two issuers.
-        if let [first, second] = issuers.as_slice()
-            && first != second
-        {
-            return Err(fault(format!("two OIDC issuers: {first:?} and {second:?}")));
-        }
-        self.oidc_issuer = issuers.into_iter().next();
         Ok(())
     }
 
@@ -223,6 +220,13 @@ impl Certificate {
     /// SHA-256 of the `SubjectPublicKeyInfo`.
     pub fn key_id(&self) -> [u8; 32] {
         super::sha256(&self.spki)
+    }
+
+    /// The OIDC issuer as a reader of this kind of evidence takes it: classic signatures by the older extension
+    /// alone, as policy-controller; bundles by the newer one where it is there, as the bundle clients.
+    pub fn issuer_for(&self, kind: crate::evidence::Kind) -> Option<&str> {
+        let newer = self.oidc_issuer_v2.as_deref().filter(|_| kind == crate::evidence::Kind::Bundle);
+        newer.or(self.oidc_issuer.as_deref())
     }
 
     /// Names in the order in which policy-controller lists them.

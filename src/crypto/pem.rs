@@ -29,6 +29,25 @@ pub fn all(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
     Ok(blocks)
 }
 
+/// Every PEM block of `text`, between and behind which nothing else stands: whatever is there, another reader may
+/// take for something.
+///
+/// # Errors
+/// As [`all`], also for no block at all.
+pub fn only(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if !rest.starts_with("-----BEGIN ") {
+            return Err("nothing but PEM blocks may stand there".into());
+        }
+        let (label, der, after) = block(rest)?;
+        blocks.push((label, der));
+        rest = after.strip_prefix("\r\n").or_else(|| after.strip_prefix('\n')).unwrap_or(after);
+    }
+    if blocks.is_empty() { Err("no -----BEGIN line".into()) } else { Ok(blocks) }
+}
+
 fn block(text: &str) -> Result<(String, Vec<u8>, &str), String> {
     // A block starts at the beginning of a line.
     let mut search = text;

@@ -167,10 +167,10 @@ fn search(
         // The cheap filter: whoever does not even claim a wanted identity costs no signature check.
         if let Some(wanted) = demands.wanted
             && let Some(certificate) = &certificate
-            && let Err(finding) = accepted(wanted, certificate)
+            && let Err(finding) = accepted(wanted, certificate, kind)
         {
             Nearest::offer(&mut nearest, 100, || *finding);
-            result.evidence.push(judged(evidence, certificate_identity(certificate), "failed"));
+            result.evidence.push(judged(evidence, certificate_identity(certificate, kind), "failed"));
             continue;
         }
         if budget == 0 {
@@ -185,7 +185,7 @@ fn search(
         }
         budget -= 1;
         let (account, outcome) = verify::verify(evidence, &demand);
-        let identity = certificate.as_ref().and_then(certificate_identity);
+        let identity = certificate.as_ref().and_then(|c| certificate_identity(c, kind));
         let mut entry = judged(evidence, identity, "failed");
         entry.checks = account.checks().collect();
         match outcome {
@@ -269,10 +269,10 @@ fn rejected(rejection: &Rejection) -> Finding {
 }
 
 /// Whether a certificate carries one of the wanted identities, or the nearest miss.
-fn accepted(wanted: &[Wanted], certificate: &Certificate) -> Result<(), Box<Finding>> {
+fn accepted(wanted: &[Wanted], certificate: &Certificate, kind: Kind) -> Result<(), Box<Finding>> {
     let subjects: Vec<String> =
         certificate.ordered_names().into_iter().map(|n| n.as_str().to_owned()).collect();
-    let issuer = certificate.oidc_issuer.as_deref();
+    let issuer = certificate.issuer_for(kind);
     let rank = |outcome: &IdentityMatch| match outcome {
         IdentityMatch::Match => 3,
         IdentityMatch::SubjectDiffers { .. } => 2,
@@ -313,9 +313,9 @@ fn proven_accepted(wanted: &[Wanted], proof: &Verified) -> bool {
     }
 }
 
-fn certificate_identity(certificate: &Certificate) -> Option<Identity> {
+fn certificate_identity(certificate: &Certificate, kind: Kind) -> Option<Identity> {
     Some(Identity {
-        issuer: certificate.oidc_issuer.clone().unwrap_or_default(),
+        issuer: certificate.issuer_for(kind).unwrap_or_default().to_owned(),
         subject: certificate.ordered_names().first()?.as_str().to_owned(),
     })
 }

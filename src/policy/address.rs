@@ -230,3 +230,99 @@ fn check_host_port(text: &str) -> Result<(), &'static str> {
     }
     if host.contains(':') { Err("too many colons in address") } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_those_of_go() {
+        for (text, scheme, host) in [
+            ("https://fulcio.sigstore.dev", "https", "fulcio.sigstore.dev"),
+            ("HTTP://user:pw@[::1]:80/a%20b?q=%zz#f", "http", "[::1]:80"),
+            ("https://x:/", "https", "x:"),
+            ("", "", ""),
+            ("rekor", "", ""),
+            ("//h/p", "", "h"),
+            ("///p", "", ""),
+            ("mailto:x", "mailto", ""),
+            ("/a:b", "", ""),
+        ] {
+            let parts = UrlParts { scheme: scheme.into(), host: host.into() };
+            assert_eq!(url(text), Ok(parts), "{text}");
+        }
+        for (text, reason) in [
+            ("://", "missing protocol scheme"),
+            ("1a:b", "first path segment in URL cannot contain colon"),
+            ("http://[::1", "missing ']' in host"),
+            ("http://x:y", "invalid port \":y\" after host"),
+            ("http://[::1]x", "invalid port \"x\" after host"),
+            ("http://a b", "invalid character \" \" in host name"),
+            ("http://x/%zz", "invalid URL escape \"%zz\""),
+            ("http://x/%e", "invalid URL escape \"%e\""),
+            ("http://x#%ü", "invalid URL escape \"%ü\""),
+            ("http://<@x", "net/url: invalid userinfo"),
+            ("http://x\u{7f}", "net/url: invalid control character in URL"),
+        ] {
+            assert_eq!(url(text), Err(format!("parse {text:?}: {reason}")));
+        }
+    }
+
+    #[test]
+    fn repositories_name_their_registry() {
+        for text in [
+            "registry.example",
+            "registry.local:5000",
+            "b",
+            "a.example/bc",
+            "localhost/bc",
+            "x:5/a/b_c-d.e",
+            "index.docker.io/library/x1",
+            "https://registry.example/a",
+        ] {
+            assert_eq!(repository(text), Ok(()), "{text}");
+        }
+        for text in [
+            "a.example/b",
+            "a.example/B1",
+            "a.example/bc:tag",
+            "a.example/bc@x",
+            "UPPER/x",
+            "index.docker.io/bc",
+            "a b",
+        ] {
+            assert!(repository(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn key_services_of_aws_need_a_resource_name() {
+        const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        const ARN: &str = "arn:aws:kms:us-east-2:111122223333";
+        for text in [
+            format!("awskms:///{ARN}:key/{ID}"),
+            format!("awskms://localhost:4566/{ARN}:alias/x/y"),
+            format!("awskms://[::1]:4566/{ARN}:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
+            "gcpkms://".into(),
+            "hashivault://k".into(),
+            "azurekms://v/k".into(),
+        ] {
+            assert_eq!(key_service(&text), Ok(()), "{text}");
+        }
+        for (text, reason) in [
+            ("kms://x".into(), "malformed KMS format"),
+            ("awskms://x".into(), "malformed AWS KMS format"),
+            (format!("awskms://localhost/{ARN}:key/{ID}"), "address localhost: missing port in address"),
+            (format!("awskms://a:b:c/{ARN}:key/{ID}"), "address a:b:c: too many colons in address"),
+            (format!("awskms://[a/{ARN}:key/{ID}"), "missing port in address"),
+            (format!("awskms:///{ID}"), "arn: invalid prefix"),
+            ("awskms:///alias/x".into(), "arn: invalid prefix"),
+            (format!("awskms:///{ARN}:key/{ID}0"), "kms key should be in the format"),
+            ("awskms:///arn:aws:s3:us-east-2:111122223333:alias/x".into(), "kms key should be in the format"),
+            ("awskms:///arn:aws:kms:us-east-2:1:alias/x".into(), "kms key should be in the format"),
+        ] {
+            let found = key_service(&text).unwrap_err();
+            assert!(found.contains(reason), "{text}: {found}");
+        }
+    }
+}

@@ -63,7 +63,8 @@ pub struct DocumentError {
 
 impl std::fmt::Display for DocumentError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: ", self.position)?;
+        let Position { file, line, column } = &self.position;
+        write!(f, "{}:{line}:{column}: ", escaped(file))?;
         if !self.path.is_empty() {
             write!(f, "{}: ", escaped(&self.path))?;
         }

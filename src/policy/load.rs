@@ -8,7 +8,7 @@
 //! | Every document of a stream is read; documents without content are skipped | DESIGN §4 rule 15 |
 //! | `apiVersion`, `kind` and `metadata.name` must be there, as texts | `corpus/verdicts/invalid/no-*`, `name-number`, `type-apiversion-number` |
 //! | `ClusterImagePolicy` of `policy.sigstore.dev` v1alpha1 or v1beta1 is a policy; policies of one name all apply | DESIGN §4 rule 15 |
-//! | `TrustRoot`, `Secret` and `ConfigMap` are recognised and kept unread | DESIGN §6 |
+//! | `TrustRoot` is a trust root; `Secret` and, in a directory, `ConfigMap` are recognised and kept unread | DESIGN §6 |
 //! | Another kind is refused by name in a file; in a directory only if it may be a misspelt policy or a list of them, else noted | DESIGN §6 |
 //!
 //! Not checked here: `spec` (`validation.rs`); reading files and directories (`cli`).
@@ -20,6 +20,7 @@ use super::document::{DocumentError, Note, Report};
 use super::fields::{Fields, Given};
 use super::glob::Glob;
 use super::model::{ApiVersion, Policy, Position};
+use super::trust_root::{self, TrustRootDocument};
 use super::validation;
 use super::yaml::{self, Document, Mark, Meaning, Node};
 
@@ -39,6 +40,8 @@ pub struct Input {
 pub struct Loaded {
     /// Policies of documents without an error, in the order given.
     pub policies: Vec<Policy>,
+    /// Trust roots of documents without an error, in the order given.
+    pub trust_roots: Vec<TrustRootDocument>,
     /// Documents that are recognised and not read.
     pub others: Vec<OtherDocument>,
     /// What is worth knowing.
@@ -165,7 +168,26 @@ fn read_root(
         (("policy.sigstore.dev", "v1beta1"), "ClusterImagePolicy") => {
             loaded.policies.extend(policy(report, root, &envelope, ApiVersion::V1Beta1, broken));
         }
-        (("policy.sigstore.dev", "v1alpha1"), "TrustRoot") | (("", "v1"), "Secret" | "ConfigMap") => {
+        (("policy.sigstore.dev", "v1alpha1"), "TrustRoot") => {
+            let fields = Fields::root(report, root, "v1alpha1", "TrustRoot", ROOT);
+            let read = trust_root::spec(report, &fields, root);
+            if report.errors.is_empty()
+                && let Some(read) = read
+            {
+                loaded.trust_roots.push(TrustRootDocument {
+                    name: envelope.name.to_owned(),
+                    position: report.position(root.mark),
+                    root: read,
+                });
+            }
+        }
+        // No policy can refer to a ConfigMap yet, so one that was named on purpose is a misunderstanding.
+        (("", "v1"), "ConfigMap") if !input.from_directory => {
+            let message = format!("unknown type: /v1, Kind={}", envelope.kind);
+            report.invalid(envelope.mark, message, &[]);
+            report.hint("no policy here refers to a ConfigMap; leave it out");
+        }
+        (("", "v1"), "Secret" | "ConfigMap") => {
             let note = format!("{} {:?} is not used", envelope.kind, envelope.name);
             other(loaded, report, root, &envelope, note);
         }

@@ -9,6 +9,7 @@ pub mod identity;
 pub mod load;
 pub mod model;
 pub mod regexp;
+pub mod trust_root;
 mod validation;
 pub mod yaml;
 

@@ -19,10 +19,10 @@
 use super::address;
 use super::document::Report;
 use super::fields::{Fields, Given};
-use super::glob::Glob;
+use super::glob::{Glob, GlobFault};
 use super::identity::{Identity, Matcher};
 use super::model::{Authority, AuthorityKind, Ctlog, Mode, SourceRef};
-use super::regexp::Regexp;
+use super::regexp::{Regexp, RegexpFault};
 use super::yaml::Mark;
 use crate::crypto::{HashAlgorithm, KeyFault, PublicKey};
 
@@ -140,15 +140,7 @@ fn images(report: &mut Report<'_>, fields: &Fields<'_>, read: &mut Spec) {
                 match entry.text(report, "glob").non_empty() {
                     Given::Absent => missing(report, &entry, &["glob"]),
                     Given::Broken => {}
-                    Given::Value(text, mark) => match compile_glob(text) {
-                        Ok(glob) => read.images.push(glob),
-                        Err(reason) => report.invalid_because(
-                            mark,
-                            invalid(text),
-                            &entry.at("glob"),
-                            format!("glob is invalid: {reason}"),
-                        ),
-                    },
+                    Given::Value(text, mark) => read.images.extend(glob(report, &entry, text, mark)),
                 }
             }
             read.images_complete = read.images.len() == count;
@@ -156,11 +148,18 @@ fn images(report: &mut Report<'_>, fields: &Fields<'_>, read: &mut Spec) {
     }
 }
 
-fn compile_glob(text: &str) -> Result<Glob, String> {
-    if is_bad_pattern(text) {
-        return Err("syntax error in pattern".into());
-    }
-    Glob::compile(text).map_err(|fault| fault.to_string())
+fn glob(report: &mut Report<'_>, fields: &Fields<'_>, text: &str, mark: Mark) -> Option<Glob> {
+    let fault = match Glob::compile(text) {
+        Ok(glob) => return Some(glob),
+        Err(fault @ GlobFault::Length { .. }) => {
+            report.unsupported(mark, fields.at("glob"), fault.to_string());
+            return None;
+        }
+        Err(fault) => fault,
+    };
+    let reason = if is_bad_pattern(text) { "syntax error in pattern".into() } else { fault.to_string() };
+    report.invalid_because(mark, invalid(text), &fields.at("glob"), format!("glob is invalid: {reason}"));
+    None
 }
 
 /// Whether Go's `filepath.Match` calls the pattern malformed; policy-controller asks it first.
@@ -422,13 +421,14 @@ fn matcher(report: &mut Report<'_>, fields: &Fields<'_>, literal: &str, regexp: 
     let compiled = match expression {
         Given::Value(text, mark) => match Regexp::compile(text) {
             Ok(regexp) => Some(Matcher::Regexp(regexp)),
+            Err(fault @ RegexpFault::Syntax { .. }) => {
+                let reason = format!("regex is invalid: {fault}");
+                report.invalid_because(mark, invalid(text), &fields.at(regexp), reason);
+                None
+            }
+            // A limit that Go does not have.
             Err(fault) => {
-                report.invalid_because(
-                    mark,
-                    invalid(text),
-                    &fields.at(regexp),
-                    format!("regex is invalid: {fault}"),
-                );
+                report.unsupported(mark, fields.at(regexp), fault.to_string());
                 None
             }
         },

@@ -82,6 +82,7 @@ fn certificate(leaf: &[u8], chain: usize) -> Value {
         Err(e) => json!({ "certificate": e.to_string() }),
         Ok(certificate) => json!({
             "issuer": certificate.oidc_issuer,
+            "issuerV2": certificate.oidc_issuer_v2,
             "subjects": certificate.ordered_names().iter().map(|n| n.as_str()).collect::<Vec<_>>(),
             "notBefore": certificate.not_before.to_string(),
             "notAfter": certificate.not_after.to_string(),

@@ -105,7 +105,7 @@ impl Parts {
             _ if self.docker => Err(StoreFault::refused(
                 &codes::DOCKER_SAVE,
                 what,
-                "it holds docker's manifest.json and no OCI image layout",
+                "it holds docker's manifest.json and no OCI image layout, so it carries no manifest digest",
             )),
             _ => Err(StoreFault::refused(
                 &codes::NOT_A_BUNDLE,

@@ -116,6 +116,7 @@ impl Graph {
             graph.entry(entry, contents)?;
         }
         graph.scan(contents)?;
+        graph.prune();
         graph.check_fallbacks(contents)?;
         graph.note_missing();
         graph.referrers = graph
@@ -149,6 +150,11 @@ impl Graph {
         self.names.retain(|_, digest| digest != image);
         self.roots.remove(image);
         self.loose.retain(|(_, _, manifest)| manifest != image);
+        self.prune();
+    }
+
+    /// Keeps only what names and roots lead to.
+    fn prune(&mut self) {
         let mut reached = BTreeSet::new();
         let mut next: Vec<Digest> = self.names.values().chain(&self.roots).copied().collect();
         while let Some(digest) = next.pop() {
@@ -257,6 +263,7 @@ impl Graph {
             self.names.retain(|_, d| *d != digest);
             self.roots.remove(&digest);
             self.loose.retain(|(_, _, d)| *d != digest);
+            self.edges.remove(&digest);
             return Ok(self.refuse(&codes::MANIFEST, &digest, &reason));
         }
         if depth > MAX_DEPTH {
@@ -292,16 +299,13 @@ impl Graph {
     ) -> Result<Outcome, StoreFault> {
         let is_index = matches!(manifest.content, Content::Index { .. });
         let mut blobs = Vec::new();
-        let mut missing = Vec::new();
         for child in manifest.children() {
             if is_index && Manifest::is_manifest(&child.media_type) {
-                if self.visit(child, depth + 1, contents)? != Outcome::Held {
-                    missing.push(child.digest);
-                }
+                self.visit(child, depth + 1, contents)?;
                 continue;
             }
             match contents.size(&child.digest)? {
-                None => missing.push(child.digest),
+                None => {}
                 Some(held) if held == child.size => blobs.push((child.digest, held)),
                 Some(held) => {
                     let reason =
@@ -313,7 +317,6 @@ impl Graph {
         let children = manifest.children().into_iter().map(|child| child.digest).collect();
         self.edges.insert(digest, children);
         self.blobs.extend(blobs);
-        self.missing.extend(missing.into_iter().map(|child| (digest, child)));
         let subject = manifest.subject.map(|subject| subject.digest);
         if subject.is_some() {
             self.roots.insert(digest);
@@ -387,8 +390,15 @@ impl Graph {
         Ok(())
     }
 
-    /// One finding for each manifest that lacks something.
+    /// Works out what is missing; one finding for each manifest that lacks something.
     fn note_missing(&mut self) {
+        for (parent, children) in &self.edges {
+            for child in children {
+                if !self.manifests.contains_key(child) && !self.blobs.contains_key(child) {
+                    self.missing.insert((*parent, *child));
+                }
+            }
+        }
         let mut by_parent: BTreeMap<Digest, Vec<Digest>> = BTreeMap::new();
         for (parent, child) in &self.missing {
             by_parent.entry(*parent).or_default().push(*child);

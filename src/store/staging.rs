@@ -82,8 +82,36 @@ impl Staging {
         if !held && size > SMALL {
             self.check_room(size)?;
         }
+        if held {
+            self.copy(digest, size, reader, what, None)?;
+            self.contents.insert(*digest, (size, State::Held));
+            return Ok(());
+        }
         let part = self.part(digest);
-        let mut file: Option<File> = if held { None } else { Some(files::create(&part, 0o444)?) };
+        let file = files::create(&part, 0o444)?;
+        match self.copy(digest, size, reader, what, Some(file)) {
+            Ok(state) => {
+                self.contents.insert(*digest, (size, state));
+                Ok(())
+            }
+            Err(fault) => {
+                // What cannot be removed now, the next writer removes.
+                let _ = std::fs::remove_file(&part);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Streams `reader` through the hasher, and into `file` where there is one.
+    fn copy(
+        &mut self,
+        digest: &Digest,
+        size: u64,
+        reader: impl Read,
+        what: &str,
+        mut file: Option<File>,
+    ) -> Result<State, StoreFault> {
+        let part = self.part(digest);
         let mut failed = None;
         let streamed = blob::stream(reader.take(size.saturating_add(1)), digest, &mut self.buffer, |chunk| {
             match &mut file {
@@ -111,16 +139,14 @@ impl Staging {
                 format!("its bytes do not hash to {digest}"),
             ));
         }
-        let state = match file {
-            None => State::Held,
+        match file {
+            None => Ok(State::Held),
             Some(file) if size > SMALL => {
                 file.sync_all().during("writing", &part)?;
-                State::Synced
+                Ok(State::Synced)
             }
-            Some(_) => State::Written,
-        };
-        self.contents.insert(*digest, (size, state));
-        Ok(())
+            Some(_) => Ok(State::Written),
+        }
     }
 
     /// Whether the store has this content in a state that need not be written again.

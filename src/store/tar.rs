@@ -457,7 +457,9 @@ impl Archive {
             return StoreFault::refused(
                 &codes::DOCKER_SAVE,
                 self.place.clone(),
-                format!("it holds {shown:?}, as `docker save` writes it, and no OCI image layout"),
+                format!(
+                    "it holds {shown:?}, as `docker save` writes it, and no OCI image layout, so it carries no manifest digest"
+                ),
             );
         }
         self.refused(&codes::TAR_NAME, shown, "no such name belongs in an OCI image layout")

@@ -14,6 +14,8 @@
 //! Not checked here: leaves (`verify::certificate`), freshness of TUF metadata (`sealock_trust_root`).
 //! Attacks considered: an expired or demoted intermediate that still stands in the root file.
 
+pub mod codes;
+pub mod freshness;
 pub mod view;
 
 pub use sealock_trust_root::root::{Authority, LogKey, RootFinding, TrustedRoot, Window};

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::Rejection;
 use super::log::{Entries, Found};
 use super::signature::{SignedBy, Verifier};
-use crate::crypto::{HashAlgorithm, PublicKey, pem};
+use crate::crypto::{Certificate, HashAlgorithm, PublicKey, pem};
 use crate::evidence::{Content, LogEntry, encoding};
 
 /// Compares every entry that a log vouches for with the signature.
@@ -172,10 +172,11 @@ fn same_pem(signed: &SignedBy<'_>, encoded: &str) -> Result<(), Rejection> {
     let (label, der) = pem::first(&pem_text).map_err(|e| bad(format!("its verifier: {e}")))?;
     let same = match signed.verifier() {
         Verifier::Certificate(leaf) => label == "CERTIFICATE" && *leaf == der,
-        Verifier::Key(key) => {
-            label != "CERTIFICATE"
-                && PublicKey::from_pem(&pem_text).is_ok_and(|found| found.spki() == key.spki())
+        // A log may hold the key as itself or inside a certificate; it is the same key either way.
+        Verifier::Key(key) if label == "CERTIFICATE" => {
+            Certificate::from_der(&der).is_ok_and(|found| found.spki == key.spki())
         }
+        Verifier::Key(key) => PublicKey::from_pem(&pem_text).is_ok_and(|found| found.spki() == key.spki()),
     };
     if same { Ok(()) } else { Err(Rejection::EntryDiffers { part: "certificate or key" }) }
 }

@@ -333,7 +333,7 @@ fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Res
             }
             let subjects = leaf.ordered_names().into_iter().map(|n| n.as_str().to_owned()).collect();
             let authority = chain.authority().to_owned();
-            let issuer = leaf.oidc_issuer.clone();
+            let issuer = leaf.issuer_for(evidence.kind).map(str::to_owned);
             (VerifiedSigner::Certificate { issuer, subjects, authority }, Some(times.earliest()))
         } else {
             for check in ["time", "certificate-chain", "sct"] {

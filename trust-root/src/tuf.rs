@@ -31,11 +31,13 @@ use crate::crypto;
 use crate::floor::{self, Floor, FloorFault, MAX_ROOTS, Reset, Rollback, StandingFloor};
 use crate::freshness::{Role, RoleExpiry};
 use crate::json;
-use crate::metadata::{self, Documents, MetadataFault};
+use crate::metadata::{self, Documents};
 use crate::source::{Answer, RepositorySource};
 use crate::transport::{
     MAX_METADATA, MAX_TARGETS_METADATA, METADATA_URL, Record, RecordingTransport, TARGETS_URL, Trouble,
 };
+
+pub use crate::metadata::MetadataFault;
 
 /// Name of the target that holds the trusted root.
 pub const TRUSTED_ROOT_TARGET: &str = "trusted_root.json";

@@ -347,3 +347,37 @@ impl rand_core::TryRng for Stream {
 }
 
 impl rand_core::TryCryptoRng for Stream {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prehashed_signatures_are_another_scheme() {
+        let key = SigningKey::derive(1, "prehashed", Algorithm::Ed25519);
+        let signature = ed25519_dalek::Signature::from_slice(&key.sign_ed25519ph(b"message")).unwrap();
+        let Secret::Ed25519(secret) = &key.secret else { panic!("Ed25519") };
+        let hasher = |message: &[u8]| {
+            let mut hasher = Sha512::new();
+            hasher.update(message);
+            hasher
+        };
+        let public = secret.verifying_key();
+        public.verify_prehashed_strict(hasher(b"message"), None, &signature).unwrap();
+        assert!(public.verify_prehashed_strict(hasher(b"another"), None, &signature).is_err());
+        assert!(public.verify_strict(b"message", &signature).is_err());
+    }
+
+    #[test]
+    fn labels_seeds_and_kinds_tell_keys_apart() {
+        let keys = [
+            SigningKey::derive(1, "a", Algorithm::P256),
+            SigningKey::derive(1, "b", Algorithm::P256),
+            SigningKey::derive(2, "a", Algorithm::P256),
+            SigningKey::derive(1, "a", Algorithm::Rsa2048),
+        ];
+        let ids: std::collections::BTreeSet<_> = keys.iter().map(SigningKey::key_id).collect();
+        assert_eq!(ids.len(), keys.len());
+        assert_eq!(keys[3].key_id(), SigningKey::derive(1, "a", Algorithm::Rsa2048).key_id());
+    }
+}

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::evidence::{BUNDLE, Content, Layer, Signed};
 use crate::json::{Json, object};
 use crate::sha256_digest;
-use crate::signer::{BUNDLE, Layer, Signed};
 use crate::tar::{self, Member};
 
 /// OCI image manifest.
@@ -372,7 +372,7 @@ impl Layout {
     /// Adds a bundle as a referrer: a manifest with `subject`, an entry with `artifactType` and without a name.
     #[must_use]
     pub fn referrer(self, subject: impl Into<Subject>, signed: &Signed) -> Layout {
-        let envelope = matches!(signed.content, crate::signer::Content::Envelope { .. });
+        let envelope = matches!(signed.content, Content::Envelope { .. });
         let predicate_type = signed.predicate_type();
         let kind = if envelope { Some(predicate_type.as_deref().unwrap_or("")) } else { None };
         self.bundle(subject, signed.bundle().as_bytes(), kind)

@@ -1,4 +1,61 @@
-//! A whole private Sigstore in one struct, for tests.
+//! A whole private Sigstore in one struct, for tests: certificate authority, CT log, Rekor, TUF repository, images and
+//! their layouts. Seeded and deterministic, with every misbehaviour a method.
+//!
+//! ```
+//! use sealock_testkit::{Algorithm, Identity, Layout, Sigstore, Twist};
+//!
+//! let sigstore = Sigstore::new(1);
+//! let image = sigstore.image("app");
+//! let identity = Identity::workflow("example/app", "release.yaml", "refs/heads/main");
+//!
+//! // The classic signature of the image, as cosign stores it, and a layout that holds both.
+//! let signature = sigstore.sign_keyless(&identity, &image);
+//! let layout = Layout::new()
+//!     .image("registry.example.com/demo/app:1.0", &image)
+//!     .signature(&image, &signature);
+//! assert!(layout.files().contains_key("index.json"));
+//! let trusted_root = sigstore.trusted_root().json();
+//! # assert!(trusted_root.contains("certificateAuthorities"));
+//!
+//! // Anything else is a description of a signer, then what it signs, then the form it travels in.
+//! let key = sigstore.key("release", Algorithm::P384);
+//! let attestation = sigstore.keyed(&key).without_log().statement(
+//!     "v1", &image.repository, &image.digest(), "https://slsa.dev/provenance/v1", r#"{"builder":{}}"#,
+//! );
+//! let layer = attestation.layer();
+//! let bundle = sigstore.keyless(&identity).image_statement(&image.digest()).bundle();
+//! # assert!(bundle.contains("dsseEnvelope") && !layer.blob.is_empty());
+//!
+//! // One misbehaviour: the certificate had ended when the log took the signature.
+//! let expired = sigstore
+//!     .keyless(&identity)
+//!     .twisted(Twist::CertificateExpired)
+//!     .image(&image.repository, &image.digest())
+//!     .layer();
+//! # assert_ne!(expired, signature);
+//! ```
+//!
+//! | to get | use |
+//! |---|---|
+//! | a private Sigstore | [`Sigstore::new`], [`Sigstore::build`], [`Sigstore::foreign`] for one that nobody trusts |
+//! | its trusted root, with windows to set | [`Sigstore::trusted_root`], [`TrustedRoot`] |
+//! | a signer, keyless or with a managed key | [`Sigstore::keyless`], [`Sigstore::keyed`] |
+//! | signatures, attestations, statements | [`Signer::image`], [`Signer::statement`], [`Signer::image_statement`], [`Signer::payload`] |
+//! | the forms they travel in | [`Signed::layer`], [`Signed::bundle`]; all parts are public and can be swapped |
+//! | a misbehaving signature | [`Signer::twisted`] with a [`Twist`]; all that apply: [`Twist::of`] a [`Shape`] |
+//! | a certificate of any other content | [`Signer::certificate`] |
+//! | an authority that has ended | [`Sigstore::with_expired_intermediate`] and its siblings |
+//! | sloppy base64, JSON members given twice | [`Base64Spelling`], [`JsonSpelling`] on a [`Layer`] |
+//! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
+//! | a TUF repository and attacks on it | [`TufRepository`], [`tuf::Published`] |
+//! | the example in the repository's root | [`example`] |
+//!
+//! It depends on none of Sealock's crates and has its own encoders (DER, JSON, tar, Merkle tree), and it signs with
+//! other libraries than the ones Sealock verifies with, so that an error cannot cancel itself out. Its own tests
+//! verify what it mints with OpenSSL, the Sigstore project's verifier, `tough` and `tar`.
+//!
+//! Equal seeds and equal calls in equal order give equal bytes. Time is an argument ([`calendar::BASE_TIME`] unless
+//! given); no clock, environment or randomness is read. Keys are worthless outside tests.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +71,8 @@ pub mod authority;
 pub mod calendar;
 pub mod ct_log;
 pub mod der;
+pub mod evidence;
+pub mod example;
 pub mod identity;
 pub mod json;
 pub mod keys;
@@ -22,16 +81,19 @@ pub mod merkle;
 pub mod rekor;
 pub mod signer;
 pub mod sigstore;
+pub mod spelling;
 pub mod tar;
 pub mod trusted_root;
 pub mod tuf;
 pub mod twist;
 
+pub use evidence::{Content, Layer, Signed};
 pub use identity::Identity;
 pub use keys::{Algorithm, Hash, SigningKey};
 pub use layout::{Image, Index, Layout, Subject};
-pub use signer::{EnvelopeEntry, Layer, Signed, Signer};
+pub use signer::{EnvelopeEntry, Signer};
 pub use sigstore::{Options, Sigstore};
+pub use spelling::{Base64Spelling, JsonSpelling};
 pub use trusted_root::TrustedRoot;
 pub use tuf::TufRepository;
 pub use twist::{Shape, Twist};

@@ -263,6 +263,8 @@ pub fn intoto_v1(envelope: &[u8], payload: &[u8], verifier_pem: &str) -> Json {
 }
 
 /// Body of `intoto` 0.0.2: the envelope without its payload (the signature encoded twice), and both hashes.
+///
+/// Clients disagree over which bytes the envelope's hash is taken; here it is the envelope as [`crate::Signed`] writes it.
 pub fn intoto_v2(
     envelope: &[u8],
     payload: &[u8],

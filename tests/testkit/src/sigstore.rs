@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::authority::{Authority, CertificateRequest, Validity, sign_certificate};
 use crate::calendar::{BASE_TIME, DAY};
 use crate::ct_log::CtLog;
+use crate::evidence::Layer;
 use crate::identity::Identity;
 use crate::keys::{Algorithm, SigningKey};
 use crate::layout::Image;
 use crate::rekor::Rekor;
-use crate::signer::{Layer, Signer};
+use crate::signer::Signer;
 use crate::trusted_root::TrustedRoot;
 
 /// How to build a [`Sigstore`].

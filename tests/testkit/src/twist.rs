@@ -2,9 +2,10 @@
 //! check it is named after can refuse it; what a twist leaves alone is genuine.
 
 use crate::authority::{CertificateRequest, SERVER_AUTH};
+use crate::evidence::{Content, Signed};
 use crate::json::Json;
 use crate::merkle;
-use crate::signer::{Content, OTHER_DIGEST, Signed, Signer};
+use crate::signer::{OTHER_DIGEST, Signer};
 
 /// One misbehaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -122,3 +122,55 @@ fn promise_verifies_over_the_canonical_entry() {
     let Some(output) = openssl(directory.path(), &arguments) else { return };
     assert!(output.status.success(), "{}", text(&output));
 }
+
+/// Whether OpenSSL accepts the chain of a fresh leaf at [`BASE_TIME`]; `None` without the command.
+fn chain_holds(sigstore: &Sigstore) -> Option<bool> {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    let signed = sigstore.keyless(&Identity::example()).payload("x");
+    write("root.pem", &der::pem("CERTIFICATE", &sigstore.authority.root));
+    write("intermediate.pem", &der::pem("CERTIFICATE", &sigstore.authority.intermediate));
+    write("leaf.pem", &signed.certificate_pem().unwrap());
+    let time = (BASE_TIME + 5).to_string();
+    let arguments = [
+        "verify",
+        "-purpose",
+        "any",
+        "-attime",
+        &time,
+        "-CAfile",
+        "root.pem",
+        "-untrusted",
+        "intermediate.pem",
+        "leaf.pem",
+    ];
+    Some(openssl(directory.path(), &arguments)?.status.success())
+}
+
+#[test]
+fn authorities_end_and_begin_as_asked() {
+    let Some(honest) = chain_holds(&Sigstore::new(3)) else { return };
+    assert!(honest);
+    assert_eq!(chain_holds(&Sigstore::with_expired_intermediate(3)), Some(false));
+    assert_eq!(chain_holds(&Sigstore::with_expired_root(3)), Some(false));
+    assert_eq!(chain_holds(&Sigstore::with_future_intermediate(3)), Some(false));
+}
+
+#[test]
+fn names_are_of_the_kind_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let sigstore = Sigstore::with_p256_authority(4);
+    let issuer = "https://accounts.example.com";
+    for (identity, shown) in [
+        (Identity::email(issuer, "alice@example.com"), "email:alice@example.com"),
+        (Identity::dns(issuer, "build.example.com"), "DNS:build.example.com"),
+        (Identity::uri(issuer, "spiffe://example.com/build"), "URI:spiffe://example.com/build"),
+        (Identity::user(issuer, "alice"), "othername: 1.3.6.1.4.1.57264.1.7::alice"),
+    ] {
+        let signed = sigstore.keyless(&identity).payload("x");
+        std::fs::write(directory.path().join("leaf.pem"), signed.certificate_pem().unwrap()).unwrap();
+        let arguments = ["x509", "-in", "leaf.pem", "-noout", "-ext", "subjectAltName"];
+        let Some(output) = openssl(directory.path(), &arguments) else { return };
+        assert!(text(&output).contains(shown), "{shown} in {}", text(&output));
+    }
+}

@@ -295,7 +295,6 @@ impl TrustState {
             }
             return Err(StateFault::Unknown { name: name.to_owned() });
         };
-        let standing = self.standing(name, &record)?;
         match &record.force {
             Force::Adopted { digest } => Ok(InForce {
                 root: TrustedRoot::from_json(&self.object(digest)?)?,
@@ -303,7 +302,7 @@ impl TrustState {
                 roles: Vec::new(),
             }),
             Force::Tuf { digest } => {
-                let Some(standing) = standing else {
+                let Some(standing) = self.standing(name, &record)? else {
                     return Err(self.damaged(name, "no floor beside a root from TUF"));
                 };
                 if record.pin.is_none() && name == DEFAULT_NAME && !standing.vouches() {

@@ -1,7 +1,7 @@
 //! A TUF repository in the layout in which it is published: consistent snapshots, root chain, one delegation.
 //!
 //! The state of every role is public: change it, then [`TufRepository::publish`]. What was published stays, as on a
-//! real mirror, so that a client can be shown an old file. The misbehaviours of a *repository whose keys are in
+//! real mirror, so that a client can be shown an old file, and an older [`Published`] is a frozen repository. The misbehaviours of a *repository whose keys are in
 //! honest hands* (withheld, mixed, truncated, frozen files) are methods of [`Published`]; those that need the keys
 //! are methods of [`TufRepository`].
 //!
@@ -9,13 +9,15 @@
 //! part of the key's id.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::calendar::{BASE_TIME, Time, YEAR, rfc3339};
 use crate::json::{Json, object};
 use crate::keys::{Algorithm, Hash, SigningKey};
-use crate::layout::write_files;
 use crate::sha256_hex;
+
+mod published;
+
+pub use published::Published;
 
 /// The largest version that a signed 32-bit counter holds: where a fast-forward attack goes.
 pub const FAR_FUTURE_VERSION: i64 = 0x7fff_ffff;
@@ -151,18 +153,9 @@ pub struct TufRepository {
     published: Published,
 }
 
-/// Files by their path below the repository.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Published {
-    /// `1.root.json`, `timestamp.json`, `1.snapshot.json`, `targets/<sha256>.trusted_root.json` and so on.
-    pub files: BTreeMap<String, Vec<u8>>,
-    target_paths: BTreeMap<String, String>,
-}
-
 impl TufRepository {
     /// Three root keys with threshold two, who also sign targets; one online key for snapshot and timestamp; one
-    /// delegation key. Root and targets expire ten years after [`BASE_TIME`], snapshot too, the timestamp after
-    /// twenty. Root 1 is published, nothing else is.
+    /// delegation key. Every role expires ten years after [`BASE_TIME`]. Root 1 is published, nothing else is.
     pub fn new(seed: u64) -> TufRepository {
         let key = |owner: &str| TufKey {
             key: SigningKey::derive(seed, &format!("tuf/{owner}"), Algorithm::P256),
@@ -511,114 +504,5 @@ fn target_path(name: &str, hash: &str) -> String {
     match name.rsplit_once('/') {
         Some((folder, file)) => format!("targets/{folder}/{hash}.{file}"),
         None => format!("targets/{hash}.{name}"),
-    }
-}
-
-impl Published {
-    /// Writes the files below a directory, which is made where it does not exist.
-    pub fn write(&self, directory: impl AsRef<Path>) {
-        write_files(directory.as_ref(), &self.files);
-    }
-
-    /// The path of the newest file of a target.
-    pub fn target_path(&self, name: &str) -> String {
-        self.target_paths[name].clone()
-    }
-
-    /// The path of the newest file of a role.
-    pub fn newest(&self, role: Role) -> String {
-        if role == Role::Timestamp {
-            return "timestamp.json".to_owned();
-        }
-        let suffix = format!(".{}.json", role.name());
-        let version = self
-            .files
-            .keys()
-            .filter_map(|path| path.strip_suffix(&suffix)?.parse::<i64>().ok())
-            .max()
-            .unwrap();
-        format!("{version}{suffix}")
-    }
-
-    /// Without a file.
-    #[must_use]
-    pub fn without(mut self, path: &str) -> Published {
-        assert!(self.files.remove(path).is_some(), "{path} is not published");
-        self
-    }
-
-    /// With a file of any content.
-    #[must_use]
-    pub fn with(mut self, path: &str, bytes: &[u8]) -> Published {
-        self.files.insert(path.to_owned(), bytes.to_vec());
-        self
-    }
-
-    /// One root withheld; a chain with a gap.
-    #[must_use]
-    pub fn without_root(self, version: i64) -> Published {
-        self.without(&format!("{version}.root.json"))
-    }
-
-    /// Every root after a version withheld, so that revoked keys seem to count.
-    #[must_use]
-    pub fn without_roots_after(mut self, version: i64) -> Published {
-        self.files.retain(|path, _| {
-            path.strip_suffix(".root.json")
-                .and_then(|number| number.parse::<i64>().ok())
-                .is_none_or(|found| found <= version)
-        });
-        self
-    }
-
-    /// One file cut to half its length.
-    #[must_use]
-    pub fn truncated(mut self, path: &str) -> Published {
-        let bytes = self.files.get_mut(path).unwrap();
-        bytes.truncate(bytes.len() / 2);
-        self
-    }
-
-    /// One byte of a target differs; its length does not.
-    #[must_use]
-    pub fn with_target_altered(mut self, name: &str) -> Published {
-        let path = self.target_path(name);
-        *self.files.get_mut(&path).unwrap().last_mut().unwrap() ^= 1;
-        self
-    }
-
-    /// A target one byte longer.
-    #[must_use]
-    pub fn with_target_longer(mut self, name: &str) -> Published {
-        let path = self.target_path(name);
-        self.files.get_mut(&path).unwrap().push(b' ');
-        self
-    }
-
-    /// The newest metadata of a role says another expiry than was signed: one digit of the year is raised.
-    #[must_use]
-    pub fn with_metadata_altered(mut self, role: Role) -> Published {
-        let path = self.newest(role);
-        let text = String::from_utf8(self.files[&path].clone()).unwrap();
-        let altered = text.replacen("\"expires\": \"20", "\"expires\": \"21", 1);
-        assert_ne!(text, altered);
-        self.files.insert(path, altered.into_bytes());
-        self
-    }
-
-    /// The timestamp of another publication over the files of this one: mix and match.
-    #[must_use]
-    pub fn with_timestamp_of(self, other: &Published) -> Published {
-        self.with("timestamp.json", &other.files["timestamp.json"])
-    }
-
-    /// Only the first root and what the newest metadata needs: no history.
-    #[must_use]
-    pub fn without_history(mut self) -> Published {
-        let kept: Vec<String> = Role::ALL.iter().map(|role| self.newest(*role)).collect();
-        self.files.retain(|path, _| {
-            path.ends_with(".root.json") || path.starts_with("targets/") || kept.contains(path)
-        });
-        self
     }
 }
