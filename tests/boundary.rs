@@ -3,7 +3,10 @@
 //!
 //! `$SEALOCK_BIN` names another binary than the one built for the tests: `.ci/boundary` gives the one that is shipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
-#![allow(clippy::disallowed_methods, reason = "tests read the project's own sources and write into temporary folders")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the project's own sources and write into temporary folders"
+)]
 
 mod corpus;
 
@@ -66,7 +69,10 @@ fn answers(wall: &[&str]) -> BTreeMap<String, Answer> {
     ask("example signed", &[with_policy.as_slice(), &[&signed]].concat());
     ask("example unsigned", &[with_policy.as_slice(), &[&unsigned]].concat());
     ask("example without policy", &[&["verify", "--trust-root", &root], at.as_slice(), &[&signed]].concat());
-    ask("example under the wrong root", &[&["verify", "--policy", &policy], at.as_slice(), &[&signed]].concat());
+    ask(
+        "example under the wrong root",
+        &[&["verify", "--policy", &policy], at.as_slice(), &[&signed]].concat(),
+    );
     ask("example inspect", &["inspect", &signed]);
     ask("example tree", &["tree", &signed]);
     ask("store init", &["store", "init", "--store", "made"]);
@@ -250,7 +256,8 @@ fn only_these_rooms_touch_the_system() {
 
 #[test]
 fn pure_rooms_name_nothing_impure() {
-    const PURE: [&str; 8] = ["crypto", "decision", "evidence", "image", "policy", "report", "trust", "verify"];
+    const PURE: [&str; 8] =
+        ["crypto", "decision", "evidence", "image", "policy", "report", "trust", "verify"];
     const IMPURE: [&str; 16] = [
         "std::fs",
         "TcpStream",

@@ -3,7 +3,10 @@
 //!
 //! `SEALOCK_BLESS=1 cargo test --test paperwork` writes the generated documents anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
-#![allow(clippy::disallowed_methods, reason = "tests read the project's own files and may write its documents")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the project's own files and may write its documents"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -140,7 +143,8 @@ fn every_finding_code_is_sound_and_provoked() {
         assert!(names.insert(*name), "{name} stands twice");
         let (room, rest) = name.split_once('/').unwrap_or_else(|| panic!("{name} has no room"));
         for part in [room, rest] {
-            let kebab = part.split('-').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric()));
+            let kebab =
+                part.split('-').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric()));
             assert!(kebab && part == part.to_lowercase(), "{name} is no room/kebab-case");
         }
         assert!(meaning.len() > 15 && remedy.len() > 10, "{name} says what it means and what to do");
@@ -159,7 +163,9 @@ fn every_finding_code_is_sound_and_provoked() {
 
 /// Whether `text` names the constant and not a longer one.
 fn names_constant(text: &str, constant: &str) -> bool {
-    text.split(constant).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    text.split(constant)
+        .skip(1)
+        .any(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 #[test]
@@ -192,7 +198,8 @@ fn the_reference_of_findings_is_the_table() {
 
 /// What the program prints for `WORDS… --help`, as on a machine without any setting.
 fn help(words: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_sealock")).args(words).arg("--help").env_clear().output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_sealock")).args(words).arg("--help").env_clear().output().unwrap();
     assert!(output.status.success(), "{words:?}: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -231,7 +238,8 @@ fn the_reference_of_the_command_line_is_what_the_program_prints() {
 fn the_readmes_commands_are_those_that_are_run() {
     let readme = read("README.md");
     let script = read(".ci/run");
-    let blocks: Vec<&str> = readme.split("```sh\n").skip(1).map(|b| b.split("\n```").next().unwrap()).collect();
+    let blocks: Vec<&str> =
+        readme.split("```sh\n").skip(1).map(|b| b.split("\n```").next().unwrap()).collect();
     let (main, tests) = (blocks[0].replace("\\\n", " "), blocks[1]);
     let main = main.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(main.starts_with("cargo run --release -p sealock -- verify "), "{main}");
@@ -239,7 +247,8 @@ fn the_readmes_commands_are_those_that_are_run() {
     for (command, step) in [(main.as_str(), "quickstart"), (tests, "tests")] {
         assert!(!command.contains('\n'), "one command: {command}");
         assert!(script.contains(command), ".ci/run does not run: {command}");
-        let called = script.lines().any(|line| line.starts_with("step ") && line.ends_with(&format!(" {step}")));
+        let called =
+            script.lines().any(|line| line.starts_with("step ") && line.ends_with(&format!(" {step}")));
         assert!(called, ".ci/run has no step {step}");
     }
 }

@@ -261,7 +261,7 @@ fn adopt_by_digest() {
     let dir = tempfile::tempdir().unwrap();
     let edited = root_text().replace("https://rekor.sigstore.dev", "https://rekor.example.com/\\u001b[31m");
     std::fs::write(dir.path().join("root.json"), &edited).unwrap();
-    let digest = hex(edited.as_bytes());
+    let digest = hex_digest(edited.as_bytes());
     let adopt = |sha256: &str, more: &[&str]| {
         sealock(dir.path(), &[&["adopt", "root.json", "--sha256", sha256, "-o", "json"], more].concat())
     };
@@ -295,7 +295,7 @@ fn adopt_by_digest() {
     assert!(text(&sealock(dir.path(), &["history"]).stdout).starts_with("1 20"));
 
     std::fs::write(dir.path().join("no.json"), "{}").unwrap();
-    let output = sealock(dir.path(), &["adopt", "no.json", "--sha256", &hex(b"{}"), "-o", "json"]);
+    let output = sealock(dir.path(), &["adopt", "no.json", "--sha256", &hex_digest(b"{}"), "-o", "json"]);
     assert_eq!((status(&output), codes(&answer(&output))), (1, vec!["trust/root-document".to_owned()]));
 }
 
@@ -305,7 +305,7 @@ fn githubs_root_is_adopted_not_updated() {
     let private = Private::new();
     let root = std::fs::read(corpus.join("trust-roots/roots/github-9.root.json")).unwrap();
     std::fs::write(private.dir.path().join("github.json"), &root).unwrap();
-    let digest = hex(&root);
+    let digest = hex_digest(&root);
     let output = sealock(
         private.dir.path(),
         &["update", "--name", "github", "--root", "github.json", "--sha256", &digest, "tuf", "-o", "json"],
@@ -314,7 +314,7 @@ fn githubs_root_is_adopted_not_updated() {
     assert_eq!((status(&output), codes(&value)), (1, vec!["trust/key-ids".to_owned()]));
     assert!(value["findings"][0]["remedy"].as_str().unwrap().contains("sealock trust adopt"));
     let file = corpus.join("trust-roots/trusted_root.github.json");
-    let digest = hex(&std::fs::read(&file).unwrap());
+    let digest = hex_digest(&std::fs::read(&file).unwrap());
     let output = sealock(
         private.dir.path(),
         &["adopt", file.to_str().unwrap(), "--sha256", &digest, "--name", "github"],
@@ -376,6 +376,86 @@ fn lint_is_shown() {
 }
 
 #[test]
+fn remaining_refusals_have_their_codes() {
+    let mut private = Private::new();
+    let code = |output: &Output| (status(output), codes(&answer(output)));
+
+    // No folder for temporary files.
+    let output = Command::new(env!("CARGO_BIN_EXE_sealock"))
+        .args([
+            "trust",
+            "update",
+            "tuf",
+            "-o",
+            "json",
+            "--name",
+            "private",
+            "--root",
+            "root.json",
+            "--sha256",
+        ])
+        .arg(&private.sha256)
+        .current_dir(private.dir.path())
+        .env_clear()
+        .env("HOME", private.dir.path())
+        .env("TMPDIR", private.dir.path().join("absent"))
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), (3, vec!["trust/system".to_owned()]));
+
+    // A repository of something else.
+    private.repository.targets.clear();
+    private.repository.publish_next();
+    private.write();
+    assert_eq!(code(&private.update(&[])), (1, vec!["trust/no-trusted-root".to_owned()]));
+
+    // Endless roots.
+    private.repository = TufRepository::with_trusted_root(5, root_text());
+    for _ in 0..1030 {
+        private.repository.publish_next_root();
+    }
+    private.write();
+    assert_eq!(code(&private.update(&[])), (1, vec!["trust/limit-exceeded".to_owned()]));
+
+    // A root long past its limit.
+    let output = sealock(private.dir.path(), &["show", "--at", "2030-01-01T00:00:00Z", "-o", "json"]);
+    assert_eq!(code(&output), (3, vec!["trust/root-expired".to_owned()]));
+
+    // A log that stands twice.
+    let mut value: Value = serde_json::from_str(root_text()).unwrap();
+    let log = value["tlogs"][0].clone();
+    value["tlogs"].as_array_mut().unwrap().push(log);
+    std::fs::write(private.dir.path().join("twice.json"), value.to_string()).unwrap();
+    let output = sealock(private.dir.path(), &["show", "--trust-root", "twice.json", "-o", "json"]);
+    assert_eq!(code(&output), (0, vec!["trust/part-remarkable".to_owned()]));
+
+    // A folder where a file belongs.
+    let roots = private.dir.path().join(".local/share/sealock/store/trust/roots");
+    std::fs::create_dir_all(roots.join("other.json")).unwrap();
+    let output = sealock(private.dir.path(), &["show", "--name", "other", "-o", "json"]);
+    assert_eq!(code(&output), (3, vec!["trust/state-unreadable".to_owned()]));
+}
+
+#[test]
+fn roots_for_verdicts() {
+    use sealock::cli::trust::{trust_root_given, trust_root_in_force, trust_root_named};
+    let private = Private::new();
+    assert_eq!(status(&private.update(&["--store", "s"])), 0);
+    let store = private.dir.path().join("s");
+    assert_eq!(trust_root_in_force(None).unwrap().roles.len(), 1);
+    assert_eq!(trust_root_in_force(Some(&store)).unwrap().roles.len(), 1);
+    assert_eq!(trust_root_named(&store, "private").unwrap().roles.len(), 5);
+    assert!(trust_root_named(&store, "absent").is_err());
+    let file = private.dir.path().join("a=b.json");
+    std::fs::write(&file, root_text()).unwrap();
+    let path = file.to_str().unwrap();
+    assert_eq!(trust_root_given(path).unwrap().0, None);
+    assert_eq!(trust_root_given(&format!("mine={path}")).unwrap().0.as_deref(), Some("mine"));
+    // A repository that does not chain from the embedded root is none.
+    assert!(trust_root_given(private.dir.path().join("tuf").to_str().unwrap()).is_err());
+}
+
+#[test]
 fn codes_are_named_and_documented() {
     for code in sealock::trust::codes::ALL {
         assert!(code.name.starts_with("trust/"), "{}", code.name);
@@ -388,6 +468,6 @@ fn codes_are_named_and_documented() {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    sealock::crypto::sha256(bytes).iter().map(|b| format!("{b:02x}")).collect()
+fn hex_digest(bytes: &[u8]) -> String {
+    hex::encode(sealock::crypto::sha256(bytes))
 }

@@ -15,8 +15,8 @@ pub mod policy;
 pub mod roots;
 pub mod store;
 pub mod tree;
-pub mod verify;
 pub mod trust;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,23 +1,22 @@
-//! Trust roots named on the command line, and the one in force without any.
+//! Trust roots named on the command line and in policy documents, and the one in force without any.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use jiff::Timestamp;
-use sealock_trust_root::embedded;
-use sealock_trust_root::root::TrustedRoot;
+use sealock_trust_root::disk::{InForce, Provenance, StateFault, TrustState};
+use sealock_trust_root::freshness::{FreshnessPolicy, judge};
 
-use super::exit::{Failure, Status};
-use super::files;
-use crate::decision::Roots;
+use super::exit::Failure;
+use super::place::store_directory;
+use super::trust::{status_of, trust_root_given, trust_root_in_force};
+use crate::decision::{Finding, Roots, Severity};
 use crate::policy::trust_root::TrustRootDocument;
-use crate::report::TrustRootNote;
-use crate::trust::TrustView;
-
-/// Largest `trusted_root.json` that is read, in bytes.
-const MAX_ROOT: u64 = 4 * 1024 * 1024;
+use crate::policy::{AuthorityKind, Policy};
+use crate::report::{RoleNote, TrustRootNote};
+use crate::trust::{TrustView, freshness};
 
 /// Flags that name trust roots.
 #[derive(Debug, Args)]
@@ -35,42 +34,32 @@ pub struct Held {
     pub note: TrustRootNote,
 }
 
-impl Held {
-    /// Whether the age of the root in force leaves anything to be decided.
-    pub fn status(&self) -> Status {
-        Status::Allowed
-    }
-}
-
-/// Reads the roots that were named; without one for everything, the one in force.
+/// Reads the roots that were named; without one for everything, the one in force in the store.
 ///
 /// # Errors
-/// Exit 2 for files that are not there or are no trust root.
+/// Exit 2 for files that are not there or are no trust root, 3 for a state that cannot be read.
 pub fn load(
     args: &RootArgs,
     documents: &[TrustRootDocument],
-    _store: Option<&Path>,
-    _at: Timestamp,
+    policies: &[Policy],
+    store: Option<&Path>,
+    at: Timestamp,
 ) -> Result<Held, Failure> {
     let mut default = None;
     let mut named = BTreeMap::new();
     for given in &args.roots {
-        match split(given) {
-            (Some(name), path) => {
-                let view = TrustView::build(name, &read(&path).map_err(Failure::misuse)?);
-                if named.insert(name.to_owned(), view).is_some() {
-                    return Err(Failure::misuse(anyhow!("two trust roots are named {name:?}")));
-                }
+        let (name, root) = trust_root_given(given).map_err(|fault| failure(&fault))?;
+        let Some(name) = name else {
+            if default.replace(root).is_some() {
+                return Err(Failure::misuse(anyhow!(
+                    "more than one --trust-root without a name: write NAME=PATH for those that policies refer to"
+                )));
             }
-            (None, path) => {
-                if default.is_some() {
-                    return Err(Failure::misuse(anyhow!(
-                        "more than one --trust-root without a name: write NAME=PATH for those that policies refer to"
-                    )));
-                }
-                let root = read(&path).map_err(Failure::misuse)?;
-                default = Some(TrustView::build(path.display().to_string(), &root));
-            }
+            continue;
+        };
+        let view = view(&name, &root, at).0;
+        if named.insert(name.clone(), view).is_some() {
+            return Err(Failure::misuse(anyhow!("two trust roots are named {name:?}")));
         }
     }
     for document in documents {
@@ -83,32 +72,84 @@ pub fn load(
             )));
         }
     }
-    let default = match default {
-        Some(view) => view,
-        None => {
-            TrustView::build("public-good (embedded)", &embedded::trusted_root().map_err(Failure::undecided)?)
+    let store = store_directory(store);
+    let state = TrustState::of_store(&store);
+    for name in referenced(policies) {
+        if named.contains_key(&name) {
+            continue;
         }
+        match state.in_force(&name) {
+            Ok(root) => drop(named.insert(name.clone(), view(&name, &root, at).0)),
+            // The decision says that it is missing, and for which authority.
+            Err(StateFault::Unknown { .. } | StateFault::Name { .. }) => {}
+            Err(fault) => return Err(failure(&fault)),
+        }
+    }
+    let root = match default {
+        Some(root) => root,
+        None => trust_root_in_force(Some(&store)).map_err(|fault| failure(&fault))?,
     };
+    let (default, ages) = view(&origin(&root.provenance), &root, at);
     let note = TrustRootNote {
         name: default.name().to_owned(),
         digest: hex::encode(default.digest()),
-        freshness: Vec::new(),
+        freshness: ages,
         unused: default.findings().to_vec(),
     };
     Ok(Held { roots: Roots { default, named }, note })
 }
 
-fn read(path: &Path) -> anyhow::Result<TrustedRoot> {
-    let bytes = files::read(path, MAX_ROOT)?;
-    TrustedRoot::from_json(&bytes).with_context(|| format!("{} is no trust root", path.display()))
+/// Names that policies refer to.
+fn referenced(policies: &[Policy]) -> BTreeSet<String> {
+    let authorities = policies.iter().flat_map(|policy| &policy.authorities);
+    authorities
+        .flat_map(|authority| {
+            let keyless = match &authority.kind {
+                AuthorityKind::Keyless { trust_root_ref, .. } => trust_root_ref.clone(),
+                _ => None,
+            };
+            [keyless, authority.ctlog.as_ref().and_then(|ctlog| ctlog.trust_root_ref.clone())]
+        })
+        .flatten()
+        .collect()
 }
 
-/// `NAME=PATH`, where NAME is no path.
-fn split(given: &str) -> (Option<&str>, PathBuf) {
-    match given.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !name.contains(['/', '.']) => {
-            (Some(name), PathBuf::from(path))
+/// The view of a root with the ages of the metadata behind it; one that is too old decides nothing.
+fn view(name: &str, held: &InForce, at: Timestamp) -> (TrustView, Vec<RoleNote>) {
+    let ages = judge(&held.roles, at, &FreshnessPolicy::default());
+    let mut view = TrustView::build(name, &held.root);
+    let mut notes = Vec::new();
+    for age in &ages {
+        let finding = freshness::of_ages(std::slice::from_ref(age)).into_iter().next();
+        if let Some(finding) = finding.clone().filter(|finding| finding.severity == Severity::Error) {
+            view = view.too_old(finding);
         }
-        _ => (None, PathBuf::from(given)),
+        notes.push(RoleNote {
+            role: age.role.to_string(),
+            version: age.version,
+            expires: age.expires,
+            finding,
+        });
     }
+    (view, notes)
+}
+
+fn origin(provenance: &Provenance) -> String {
+    match provenance {
+        Provenance::Embedded => "public-good (embedded)".to_owned(),
+        Provenance::Tuf { name, .. } => format!("{name} (TUF, from the store)"),
+        Provenance::Adopted { name } => format!("{name} (adopted into the store)"),
+        Provenance::File { path } => path.display().to_string(),
+        Provenance::Directory { path } => format!("{} (TUF repository)", path.display()),
+    }
+}
+
+fn failure(fault: &StateFault) -> Failure {
+    let finding: Finding = freshness::of_fault(fault);
+    let status = match status_of(fault) {
+        // A root that was named and is refused is wrong configuration of this run, not a verdict on an image.
+        super::exit::Status::Denied | super::exit::Status::Allowed => super::exit::Status::Misuse,
+        other => other,
+    };
+    Failure { status, error: anyhow!("{}\n  next: {}", finding.message, finding.remedy) }
 }

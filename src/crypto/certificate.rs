@@ -222,13 +222,6 @@ impl Certificate {
         super::sha256(&self.spki)
     }
 
-    /// The OIDC issuer as a reader of this kind of evidence takes it: classic signatures by the older extension
-    /// alone, as policy-controller; bundles by the newer one where it is there, as the bundle clients.
-    pub fn issuer_for(&self, kind: crate::evidence::Kind) -> Option<&str> {
-        let newer = self.oidc_issuer_v2.as_deref().filter(|_| kind == crate::evidence::Kind::Bundle);
-        newer.or(self.oidc_issuer.as_deref())
-    }
-
     /// Names in the order in which policy-controller lists them.
     pub fn ordered_names(&self) -> Vec<&SubjectName> {
         let mut names: Vec<_> = self.names.iter().collect();

@@ -11,7 +11,7 @@
 //!
 //! SHA-224, RSA below 2048 bits, RSA-PSS and DSA are refused by name.
 
-use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
 use der::{Decode, Encode};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
@@ -49,13 +49,23 @@ impl HashAlgorithm {
 }
 
 /// A public key that can check signatures.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicKey {
     algorithm: KeyAlgorithm,
     spki: Vec<u8>,
     /// The `BIT STRING` inside: a point, a modulus and exponent, or 32 bytes.
     raw: Vec<u8>,
+    /// The same, read once: for SHA-256, which nearly every signature is made over.
+    parsed: ParsedPublicKey,
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
 
 /// Why bytes are not a usable public key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,10 +121,10 @@ impl PublicKey {
             .ok_or_else(|| KeyFault::Der("key is not a whole number of bytes".into()))?
             .to_vec();
         // Parsed once here so that a bad point or modulus is a fault of the key, not of every signature.
-        signature::ParsedPublicKey::new(verification(algorithm, HashAlgorithm::Sha256), &raw).map_err(
+        let parsed = ParsedPublicKey::new(verification(algorithm, HashAlgorithm::Sha256), &raw).map_err(
             |_| KeyFault::Unsupported(format!("{algorithm:?} key that is malformed or of unsupported size")),
         )?;
-        Ok(Self { algorithm, spki: der.to_vec(), raw })
+        Ok(Self { algorithm, spki: der.to_vec(), raw, parsed })
     }
 
     /// Reads the first PEM block, `PUBLIC KEY` (PKIX) or `RSA PUBLIC KEY` (PKCS#1), as policy-controller does.
@@ -145,6 +155,9 @@ impl PublicKey {
     /// Whether `signature` is one of `message` by this key. Ed25519 is pure and does not use `hash`.
     #[must_use]
     pub fn verifies(&self, hash: HashAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        if hash == HashAlgorithm::Sha256 || self.algorithm == KeyAlgorithm::Ed25519 {
+            return self.parsed.verify_sig(message, signature).is_ok();
+        }
         UnparsedPublicKey::new(verification(self.algorithm, hash), &self.raw)
             .verify(message, signature)
             .is_ok()

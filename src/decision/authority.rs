@@ -54,6 +54,11 @@ pub(super) fn judge(policy: &Policy, authority: &Authority, question: &Question<
             return result;
         }
     };
+    if let Some(finding) = demands.too_old() {
+        result.verdict = Verdict::Undecided;
+        result.findings.push(finding.clone());
+        return result;
+    }
     let Ok(image) = &question.digest else {
         // The decision already says that the name does not resolve.
         result.verdict = Verdict::Undecided;
@@ -71,6 +76,21 @@ struct Demands<'a> {
     log: LogDemand<'a>,
     root: Option<&'a TrustView>,
     wanted: Option<&'a [Wanted]>,
+}
+
+impl Demands<'_> {
+    /// Why one of the roots that this rests on is too old to decide.
+    fn too_old(&self) -> Option<&Finding> {
+        let keyless = match self.signer {
+            SignerDemand::Keyless { view, .. } => view.age_fault(),
+            SignerDemand::Key { .. } => None,
+        };
+        let log = match self.log {
+            LogDemand::Required(view) | LogDemand::Optional(view) => view.age_fault(),
+            LogDemand::None => None,
+        };
+        keyless.or(log)
+    }
 }
 
 fn demands<'a>(
@@ -272,7 +292,7 @@ fn rejected(rejection: &Rejection) -> Finding {
 fn accepted(wanted: &[Wanted], certificate: &Certificate, kind: Kind) -> Result<(), Box<Finding>> {
     let subjects: Vec<String> =
         certificate.ordered_names().into_iter().map(|n| n.as_str().to_owned()).collect();
-    let issuer = certificate.issuer_for(kind);
+    let issuer = verify::issuer(certificate, kind);
     let rank = |outcome: &IdentityMatch| match outcome {
         IdentityMatch::Match => 3,
         IdentityMatch::SubjectDiffers { .. } => 2,
@@ -315,7 +335,7 @@ fn proven_accepted(wanted: &[Wanted], proof: &Verified) -> bool {
 
 fn certificate_identity(certificate: &Certificate, kind: Kind) -> Option<Identity> {
     Some(Identity {
-        issuer: certificate.issuer_for(kind).unwrap_or_default().to_owned(),
+        issuer: verify::issuer(certificate, kind).unwrap_or_default().to_owned(),
         subject: certificate.ordered_names().first()?.as_str().to_owned(),
     })
 }

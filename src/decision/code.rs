@@ -18,6 +18,7 @@ pub struct Code {
 pub fn all() -> impl Iterator<Item = &'static Code> {
     let rooms = [
         crate::store::codes::ALL,
+        crate::trust::codes::ALL,
         crate::evidence::codes::ALL,
         crate::verify::codes::ALL,
         crate::policy::codes::ALL,

@@ -6,6 +6,7 @@ use sealock_trust_root::root::{Authority, LogKey, RootFinding, TrustedRoot, Wind
 
 use crate::crypto::PublicKey;
 use crate::crypto::certificate::{ANY_USAGE, CODE_SIGNING, Certificate};
+use crate::decision::Finding;
 
 /// A certificate that may issue signing certificates, with the time for which its own chain is proven.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ pub struct TrustView {
     ct_logs: Vec<Log>,
     timestamp_authorities: Vec<Authority>,
     findings: Vec<RootFinding>,
+    too_old: Option<Finding>,
 }
 
 impl TrustView {
@@ -77,7 +79,20 @@ impl TrustView {
             ct_logs,
             timestamp_authorities: root.timestamp_authorities.clone(),
             findings,
+            too_old: None,
         }
+    }
+
+    /// The same root, known to be older than the limit set for it: it decides nothing any more.
+    #[must_use]
+    pub fn too_old(mut self, finding: Finding) -> Self {
+        self.too_old = Some(finding);
+        self
+    }
+
+    /// Why the root is too old to decide, if it is.
+    pub fn age_fault(&self) -> Option<&Finding> {
+        self.too_old.as_ref()
     }
 
     /// What the root is called where it was configured.

@@ -267,6 +267,13 @@ pub fn claimed(evidence: &Evidence) -> Option<Certificate> {
     }
 }
 
+/// The OIDC issuer as readers of this kind of evidence take it: classic layers by the older extension alone, as
+/// policy-controller; bundles by the newer one where it is there, as the bundle clients.
+pub fn issuer(certificate: &Certificate, kind: Kind) -> Option<&str> {
+    let newer = certificate.oidc_issuer_v2.as_deref().filter(|_| kind == Kind::Bundle);
+    newer.or(certificate.oidc_issuer.as_deref())
+}
+
 /// Verifies one piece of evidence against one demand.
 pub fn verify(evidence: &Evidence, demand: &Demand<'_>) -> (Account, Result<Verified, Rejection>) {
     let mut account = Account::new();
@@ -333,7 +340,7 @@ fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Res
             }
             let subjects = leaf.ordered_names().into_iter().map(|n| n.as_str().to_owned()).collect();
             let authority = chain.authority().to_owned();
-            let issuer = leaf.issuer_for(evidence.kind).map(str::to_owned);
+            let issuer = issuer(&leaf, evidence.kind).map(str::to_owned);
             (VerifiedSigner::Certificate { issuer, subjects, authority }, Some(times.earliest()))
         } else {
             for check in ["time", "certificate-chain", "sct"] {

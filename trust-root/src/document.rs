@@ -9,7 +9,7 @@
 //! | strict JSON; both spellings of one member, or one member twice, refused | [`crate::json`] |
 //! | media type of version 0.1 or 0.2, in either notation | protobuf-specs, `TrustedRoot.media_type` |
 //! | base64 in the standard alphabet, padded | protobuf JSON mapping, and DESIGN rule 10 |
-//! | kind of key from the key itself | [`crate::keys`] |
+//! | kind of key from the key itself | `keys.rs` |
 //! | `logId.keyId` raw, or 64 ASCII hex digits, which some tools write | policy-controller PR 1968 |
 //! | windows in RFC 3339, both ends inclusive | protobuf-specs, `common.v1.TimeRange` |
 //! | tree hash SHA-256 | RFC 6962 §2.1 |

@@ -9,7 +9,7 @@
 //! | expiry is reported, not enforced: nothing stays fresh behind a gap | DESIGN rule 8, [`crate::freshness`] |
 //! | at most [`MAX_ROOTS`] new roots | TUF §5.3.3 |
 //! | rollback is refused against our floor; the scratch datastore of each load is seeded from it | [`crate::floor`] |
-//! | thresholds count distinct public keys | [`crate::metadata`] |
+//! | thresholds count distinct public keys | `metadata.rs` |
 //! | the next root being unreadable is a fault; `tough` takes it for absent | DESIGN rule 5 |
 //! | a target's bytes are handed out after the end of its stream and a second hash | `tough` yields bytes before it checks them |
 //! | `trusted_root.json` must be listed by the top-level targets | nobody delegates the trust root itself |

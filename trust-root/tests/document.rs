@@ -30,7 +30,7 @@ fn every_genuine_root_is_read_without_loss() {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() && name != "policies" {
                 pending.push(path);
-            } else if name.starts_with("trusted_root") && name.ends_with(".json") {
+            } else if name.starts_with("trusted_root") && path.extension().is_some_and(|e| e == "json") {
                 let root = TrustedRoot::from_json(&std::fs::read(&path).unwrap())
                     .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                 let dropped: Vec<_> = root.findings.iter().filter(|f| !f.kept).collect();
@@ -137,7 +137,7 @@ fn both_spellings_are_read_but_not_together() {
     let snake = text.replace("\"publicKey\"", "\"public_key\"").replace("\"mediaType\"", "\"media_type\"");
     let root = TrustedRoot::from_json(snake.as_bytes()).unwrap();
     assert_eq!(root.transparency_logs, read(&production()).transparency_logs);
-    let both = text.replacen("{", "{\"media_type\":\"x\",", 1);
+    let both = text.replacen('{', "{\"media_type\":\"x\",", 1);
     assert!(matches!(
         TrustedRoot::from_json(both.as_bytes()),
         Err(RootFault::Json(ParseFault::Scan(Fault::Duplicate { .. })))

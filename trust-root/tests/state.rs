@@ -147,6 +147,33 @@ fn planted_root() {
     }
 }
 
+/// The same against a root that a person pinned: what hangs on a chain that ends before the pin vouches for nothing.
+#[test]
+fn planted_root_before_a_given_pin() {
+    let store = tempfile::tempdir().unwrap();
+    let state = TrustState::of_store(store.path());
+    let mut honest = TufRepository::with_trusted_root(1, root_text());
+    honest.publish_next_root();
+    honest.publish_next();
+    let pinned = honest.published().files["2.root.json"].clone();
+    let loaded = load(&source(&honest), &pinned, None).unwrap();
+    state.writer().unwrap().commit_tuf("private", &pinned, &loaded, at()).unwrap();
+    assert_eq!(state.in_force("private").unwrap().roles[0].version, 2);
+
+    let evil = TufRepository::with_trusted_root(66, root_text());
+    let evil = load(&source(&evil), &evil.first_root(), None).unwrap();
+    let planted = String::from_utf8(evil.floor.to_bytes()).unwrap();
+    edit(&store.path().join("trust/roots/private.json"), |value| value["floor"] = json!(planted));
+    assert!(matches!(state.in_force("private"), Err(StateFault::NotAuthentic { .. })));
+    // It does not hold back the honest repository either, and the next update is rid of it.
+    let writer = state.writer().unwrap();
+    let (pinned, floor) = writer.start("private", None).unwrap();
+    let loaded = load(&source(&honest), &pinned, floor.as_ref()).unwrap();
+    writer.commit_tuf("private", &pinned, &loaded, at()).unwrap();
+    drop(writer);
+    assert_eq!(state.in_force("private").unwrap().roles[1].version, 2);
+}
+
 #[test]
 fn planted_object() {
     let store = tempfile::tempdir().unwrap();

@@ -5,13 +5,17 @@
 use crate::authority::CertificateRequest;
 use crate::calendar::{BASE_TIME, Time};
 use crate::ct_log::{Sct, sct_list};
-use crate::evidence::{Content, IN_TOTO, SIGN_V1, Signed, simple_signing, statement};
 use crate::identity::Identity;
 use crate::json::Json;
 use crate::keys::{Algorithm, Hash, SigningKey};
 use crate::rekor;
 use crate::sigstore::Sigstore;
 use crate::twist::Twist;
+
+pub use crate::evidence::{
+    BUNDLE, CERTIFICATE, CHAIN, Content, DSSE_ENVELOPE, IN_TOTO, Layer, REKOR_BUNDLE, SIGN_V1, SIGNATURE,
+    SIMPLE_SIGNING, Signed, pae, simple_signing, statement, swap_blobs,
+};
 
 /// Seconds from the certificate's start to the inclusion in the log.
 pub const LOG_DELAY: Time = 5;
