@@ -27,10 +27,15 @@ pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Loaded, Failure> {
     twins(&inputs)?;
     let loaded = policy::load(&inputs);
     for note in &loaded.notes {
-        output.note(&format!("note: {}\n", escape(&format!("{}: {}", note.position, note.message))));
+        let text = escape(&format!("{}: {}", note.position, note.message));
+        output.note(&format!("note: {text} [{}]\n", policy::codes::UNUSED.name));
     }
     if !loaded.errors.is_empty() {
-        let lines: Vec<String> = loaded.errors.iter().map(|error| escape_lines(&error.to_string())).collect();
+        let lines: Vec<String> = loaded
+            .errors
+            .iter()
+            .map(|error| format!("{} [{}]", escape_lines(&error.to_string()), error.kind.code().name))
+            .collect();
         return Err(Failure::misuse(anyhow!("the policy is not valid\n{}", lines.join("\n"))));
     }
     Ok(loaded)
