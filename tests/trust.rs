@@ -375,6 +375,51 @@ fn lint_is_shown() {
     assert_eq!(value["transparencyLogs"].as_array().unwrap().len(), 1);
 }
 
+/// Killed at any moment: what is in force is whole, the floor holds, and the history is sound.
+#[test]
+fn update_survives_kills() {
+    let mut private = Private::new();
+    let dir = private.dir.path().to_owned();
+    let store = dir.join(".local/share/sealock/store/trust");
+    let mut newest = 0;
+    for round in 0..60_u64 {
+        private.repository.publish_next();
+        private.write();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sealock"))
+            .args(["trust", "update", "tuf", "--name", "private", "--root", "root.json", "--sha256"])
+            .arg(&private.sha256)
+            .current_dir(&dir)
+            .env_clear()
+            .env("HOME", &dir)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(round * 997 % 40_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !store.join("roots/private.json").exists() {
+            continue;
+        }
+        let shown = sealock(&dir, &["show", "--name", "private", "-o", "json"]);
+        assert_eq!(status(&shown), 0, "{}", text(&shown.stdout));
+        let version = answer(&shown)["trustRoot"]["freshness"][1]["version"].as_u64().unwrap();
+        assert!(version >= newest, "{version} after {newest}");
+        newest = version;
+        assert_eq!(status(&sealock(&dir, &["history"])), 0);
+    }
+    assert_eq!(status(&private.update(&[])), 0);
+    let history = answer(&sealock(&dir, &["history", "-o", "json"]));
+    assert_eq!(history["torn"], false);
+    let record = std::fs::read(store.join("roots/private.json")).unwrap();
+    assert_eq!(history["entries"].as_array().unwrap().last().unwrap()["record"], hex_digest(&record));
+    for folder in ["roots", "objects"] {
+        for entry in std::fs::read_dir(store.join(folder)).unwrap() {
+            assert!(!entry.unwrap().file_name().to_string_lossy().starts_with(".part-"));
+        }
+    }
+}
+
 #[test]
 fn remaining_refusals_have_their_codes() {
     let mut private = Private::new();

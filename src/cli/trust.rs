@@ -1,5 +1,7 @@
 //! `sealock trust show | update | adopt | history`.
 
+mod answer;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,21 +11,21 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use sealock_trust_root::crypto::sha256;
 use sealock_trust_root::disk::{
-    self, Action, DEFAULT_NAME, DirectorySource, HistoryLine, InForce, Pin, Provenance, StateFault,
-    TrustState,
+    self, Action, DEFAULT_NAME, DirectorySource, HistoryLine, InForce, StateFault, TrustState,
 };
-use sealock_trust_root::freshness::{self, FreshnessPolicy, Judgement, RoleAge, judge};
-use sealock_trust_root::root::{Authority, LogKey, TrustedRoot, Window};
+use sealock_trust_root::freshness::{self, FreshnessPolicy, RoleAge, judge};
+use sealock_trust_root::root::TrustedRoot;
 use sealock_trust_root::source::RepositorySource;
 use sealock_trust_root::{document, tuf};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::clock;
 use super::exit::{Failure, Status};
 use super::output::Output;
 use super::place::store_directory;
-use crate::decision::{Finding, Severity};
+use crate::decision::Finding;
 use crate::trust::{codes, freshness as words};
+use answer::{describe, human, lines, plain, pretty};
 
 /// Arguments of `sealock trust`.
 #[derive(Debug, Args)]
@@ -252,7 +254,7 @@ fn update(args: &UpdateArgs, output: &mut Output) -> Result<Status, Failure> {
     if let (Some((path, bytes)), Some(wanted)) = (&first, &args.sha256)
         && let Some(finding) = mismatch(path, bytes, wanted)?
     {
-        return answer(Status::Denied, &[finding], args.common.format, output);
+        return say(Status::Denied, &[finding], args.common.format, output);
     }
     let source = DirectorySource::open(&args.repository)
         .with_context(|| args.repository.display().to_string())
@@ -267,7 +269,7 @@ fn update(args: &UpdateArgs, output: &mut Output) -> Result<Status, Failure> {
     let mut findings = words::of_ages(&taken.ages);
     findings.extend(words::of_resets(&taken.resets));
     let Some(after) = &taken.after else {
-        return answer(status_of_ages(&taken.ages), &findings, args.common.format, output);
+        return say(status_of_ages(&taken.ages), &findings, args.common.format, output);
     };
     findings.extend(words::of_root(&after.root));
     match args.common.format {
@@ -351,7 +353,7 @@ fn adopt(args: &AdoptArgs, output: &mut Output) -> Result<Status, Failure> {
         .with_context(|| args.file.display().to_string())
         .map_err(Failure::misuse)?;
     if let Some(finding) = mismatch(&args.file, &bytes, &args.sha256)? {
-        return answer(Status::Denied, &[finding], args.common.format, output);
+        return say(Status::Denied, &[finding], args.common.format, output);
     }
     let state = args.common.state();
     let adopted = TrustedRoot::from_json(&bytes).map_err(StateFault::Root).and_then(|_| {
@@ -434,15 +436,10 @@ fn history_line(entry: &HistoryLine) -> String {
 
 /// Prints a refusal in the format asked for.
 fn refuse(fault: &StateFault, format: Format, output: &mut Output) -> Result<Status, Failure> {
-    answer(status_of(fault), &[words::of_fault(fault)], format, output)
+    say(status_of(fault), &[words::of_fault(fault)], format, output)
 }
 
-fn answer(
-    status: Status,
-    findings: &[Finding],
-    format: Format,
-    output: &mut Output,
-) -> Result<Status, Failure> {
+fn say(status: Status, findings: &[Finding], format: Format, output: &mut Output) -> Result<Status, Failure> {
     match format {
         Format::Json => {
             output.data(&pretty(&json!({ "schema": "sealock.dev/trust/v1", "findings": findings })))?;
@@ -450,170 +447,4 @@ fn answer(
         Format::Human => output.note(&lines(findings)),
     }
     Ok(status)
-}
-
-fn describe(in_force: &InForce, ages: &[RoleAge], findings: &[Finding]) -> Value {
-    let root = &in_force.root;
-    json!({
-        "schema": "sealock.dev/trust/v1",
-        "trustRoot": {
-            "digest": format!("sha256:{}", hex::encode(root.digest)),
-            "origin": origin(&in_force.provenance),
-            "freshness": ages.iter().map(age).collect::<Vec<_>>(),
-        },
-        "certificateAuthorities": root.certificate_authorities.iter().map(authority).collect::<Vec<_>>(),
-        "transparencyLogs": root.transparency_logs.iter().map(log).collect::<Vec<_>>(),
-        "ctLogs": root.ct_logs.iter().map(log).collect::<Vec<_>>(),
-        "timestampAuthorities": root.timestamp_authorities.iter().map(authority).collect::<Vec<_>>(),
-        "findings": findings,
-    })
-}
-
-fn origin(provenance: &Provenance) -> Value {
-    match provenance {
-        Provenance::Embedded => json!({ "kind": "embedded" }),
-        Provenance::Tuf { name, pin } => json!({ "kind": "tuf", "name": name, "pin": match pin {
-            Pin::Embedded => "embedded".to_owned(),
-            Pin::Given(digest) => format!("sha256:{digest}"),
-        }}),
-        Provenance::Adopted { name } => json!({ "kind": "adopted", "name": name }),
-        Provenance::File { path } => json!({ "kind": "file", "path": path.display().to_string() }),
-        Provenance::Directory { path } => json!({ "kind": "directory", "path": path.display().to_string() }),
-    }
-}
-
-fn age(age: &RoleAge) -> Value {
-    let (judgement, action) = judgement(age);
-    json!({
-        "role": age.role.to_string(),
-        "version": age.version,
-        "expires": age.expires.to_string(),
-        "pastExpirySeconds": age.past_expiry.as_secs(),
-        "judgement": judgement,
-        "action": action,
-    })
-}
-
-fn judgement(age: &RoleAge) -> (&'static str, Option<&'static str>) {
-    match age.judgement {
-        Judgement::Fresh => ("fresh", None),
-        Judgement::WithinLimit => ("within-limit", None),
-        Judgement::Beyond(action) => ("beyond-limit", Some(action.name())),
-    }
-}
-
-fn window(window: Window) -> Value {
-    let text = |t: Option<Timestamp>| t.map(|t| t.to_string());
-    json!({ "start": text(window.start), "end": text(window.end) })
-}
-
-fn authority(authority: &Authority) -> Value {
-    let digests: Vec<String> = authority.chain.iter().map(|der| hex::encode(sha256(der))).collect();
-    json!({ "uri": authority.uri, "certificates": digests, "window": window(authority.window) })
-}
-
-fn log(log: &LogKey) -> Value {
-    json!({
-        "baseUrl": log.base_url,
-        "logId": hex::encode(&log.log_id),
-        "keyId": hex::encode(log.key_id),
-        "algorithm": format!("{:?}", log.algorithm),
-        "window": window(log.window),
-    })
-}
-
-fn human(in_force: &InForce, ages: &[RoleAge]) -> String {
-    let mut text = format!("trusted root  sha256:{}\n", hex::encode(in_force.root.digest));
-    let origin = match &in_force.provenance {
-        Provenance::Embedded => "embedded in this program (public-good instance)".to_owned(),
-        Provenance::Tuf { name, pin: Pin::Embedded } => {
-            format!("TUF repository in the store, as {name:?}, chained from the embedded root")
-        }
-        Provenance::Tuf { name, pin: Pin::Given(digest) } => {
-            format!(
-                "TUF repository in the store, as {name:?}, chained from root sha256:{digest} given here once"
-            )
-        }
-        Provenance::Adopted { name } => format!("adopted by its digest, as {name:?}; no TUF vouches for it"),
-        Provenance::File { path } => format!("file {}; no TUF vouches for it", path.display()),
-        Provenance::Directory { path } => {
-            format!("TUF repository {}, chained from the embedded root", path.display())
-        }
-    };
-    let _ = writeln!(text, "from          {}", plain(&origin));
-    for age in ages {
-        let left = words::span(age.past_expiry);
-        let left = match age.judgement {
-            Judgement::Fresh => format!("{left} left"),
-            Judgement::WithinLimit => format!("expired {left} ago, within its limit"),
-            Judgement::Beyond(action) => format!("expired {left} ago, beyond its limit: {}", action.name()),
-        };
-        let role = plain(&age.role.to_string());
-        let _ = writeln!(text, "role          {role} {}, expires {}, {left}", age.version, age.expires);
-    }
-    for (kind, list) in [
-        ("authority     ", &in_force.root.certificate_authorities),
-        ("timestamps    ", &in_force.root.timestamp_authorities),
-    ] {
-        for authority in list {
-            let _ = writeln!(
-                text,
-                "{kind}{}, {} certificates, {}",
-                plain(&authority.uri),
-                authority.chain.len(),
-                span(authority.window)
-            );
-        }
-    }
-    for (kind, list) in
-        [("log           ", &in_force.root.transparency_logs), ("ct log        ", &in_force.root.ct_logs)]
-    {
-        for log in list {
-            let _ = writeln!(
-                text,
-                "{kind}{}, {:?}, id {}, {}",
-                plain(&log.base_url),
-                log.algorithm,
-                hex::encode(&log.log_id),
-                span(log.window)
-            );
-        }
-    }
-    text
-}
-
-fn span(window: Window) -> String {
-    let text = |t: Option<Timestamp>, open: &str| t.map_or_else(|| open.to_owned(), |t| t.to_string());
-    format!("{} to {}", text(window.start, "always"), text(window.end, "further notice"))
-}
-
-/// Findings as text.
-fn lines(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        let weight = match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        let _ = writeln!(text, "{weight}: {} [{}]", plain(&finding.message), finding.code);
-        if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-            let _ = writeln!(text, "  expected {}, found {}", plain(expected), plain(found));
-        }
-        if finding.severity != Severity::Note {
-            let _ = writeln!(text, "  next: {}", finding.remedy);
-        }
-    }
-    text
-}
-
-/// Foreign text without control characters.
-fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
 }

@@ -24,6 +24,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,8 @@ pub const NAME_RULE: &str =
     "lower-case letters, digits, '-' and '.', at most 63 of them, first and last no '.' or '-'";
 
 pub(super) const FORMAT: &str = "sealock.dev/trust/v1";
+/// How names of files begin that are not whole yet.
+pub(super) const PART: &str = ".part-";
 const MAX_RECORD: u64 = 64 << 20;
 const MAX_HISTORY: u64 = 64 << 20;
 
@@ -376,6 +379,15 @@ impl TrustState {
             .open(&path)
             .map_err(wrap)?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|e| wrap(e.into()))?;
+        // What a killed writer left half-written; nobody else writes while we hold the lock.
+        for dir in [self.dir.clone(), self.dir.join("roots"), self.dir.join("objects")] {
+            for entry in std::fs::read_dir(dir).map_err(wrap)? {
+                let entry = entry.map_err(wrap)?;
+                if entry.file_name().as_bytes().starts_with(PART.as_bytes()) {
+                    std::fs::remove_file(entry.path()).map_err(wrap)?;
+                }
+            }
+        }
         Ok(Writer { state: self.clone(), _lock: lock })
     }
 

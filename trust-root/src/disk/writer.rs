@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 
-use super::state::{Action, FORMAT, Force, HistoryLine, Record, StateFault, TrustState};
+use super::state::{Action, FORMAT, Force, HistoryLine, PART, Record, StateFault, TrustState};
 use crate::floor::Floor;
 use crate::tuf::Loaded;
 use crate::{crypto, embedded};
@@ -167,7 +167,7 @@ impl Writer {
         let path = self.state.dir.join(name);
         let wrap = |source| StateFault::Unreadable { path: path.clone(), source };
         let folder = path.parent().unwrap_or(&self.state.dir).to_owned();
-        let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(&folder).map_err(wrap)?;
+        let mut part = tempfile::Builder::new().prefix(PART).tempfile_in(&folder).map_err(wrap)?;
         part.write_all(bytes).map_err(wrap)?;
         part.as_file().sync_all().map_err(wrap)?;
         part.persist(&path).map_err(|e| wrap(e.error))?;
