@@ -1,5 +1,6 @@
 //! Decisions over whole layouts: what a policy and the evidence that is held come to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::similar_names)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -177,7 +178,7 @@ fn evidence_that_cannot_be_read_is_undecided_never_allowed() {
     let foreign = world.layer(&Identity::uri("https://issuer.example.com", "https://attacker.example.com/x"));
     let genuine = world.layer(&Identity::example());
     let blob = sealock_testkit::sha256_digest(&genuine.blob);
-    let layout = world.layout(&[genuine.clone()]).without_blob(&blob);
+    let layout = world.layout(std::slice::from_ref(&genuine)).without_blob(&blob);
     let decision = world.decide(&layout, &own("enforce"));
     assert_eq!((decision.verdict, codes(&decision)), (Verdict::Undecided, vec!["evidence/unreadable"]));
     // A damaged blob is not the same as none, also beside one that was judged and failed.
@@ -224,7 +225,7 @@ fn a_warning_policy_warns_and_hides_nothing() {
 fn child_never_vouches_for_index() {
     let world = World::new(8);
     let child = Image::for_platform(REPOSITORY, "app", "linux/amd64");
-    let index = sealock_testkit::Index::new(REPOSITORY, &[child.clone()]);
+    let index = sealock_testkit::Index::new(REPOSITORY, std::slice::from_ref(&child));
     let signer = world.sigstore.keyless(&Identity::example());
     let on_child = signer.image(REPOSITORY, &child.digest()).layer();
     let on_index = signer.image(REPOSITORY, &index.digest()).layer();
@@ -324,7 +325,7 @@ fn a_key_authority_reads_no_log_unless_asked() {
     let bare = signer.clone().without_log().image(REPOSITORY, &world.image.digest()).layer();
     let logged = signer.image(REPOSITORY, &world.image.digest()).layer();
     let url = "    ctlog: {url: https://rekor.sigstore.dev}\n";
-    assert_eq!(world.decide(&world.layout(&[bare.clone()]), &policy("")).verdict, Verdict::Allow);
+    assert_eq!(world.decide(&world.layout(std::slice::from_ref(&bare)), &policy("")).verdict, Verdict::Allow);
     let decision = world.decide(&world.layout(&[bare]), &policy(url));
     assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/not-logged"]));
     let decision = world.decide(&world.layout(&[logged]), &policy(url));

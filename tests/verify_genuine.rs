@@ -122,7 +122,7 @@ fn every_signed_number_of_the_entry_counts() {
         match change {
             0 => {
                 entry.integrated_time =
-                    Some(entry.integrated_time.unwrap() + std::time::Duration::from_secs(1))
+                    Some(entry.integrated_time.unwrap() + std::time::Duration::from_secs(1));
             }
             1 => entry.log_index += 1,
             _ => entry.log_id[0] ^= 1,

@@ -175,7 +175,7 @@ fn digest_grammar() {
         // The same inside a manifest.
         let text = String::from_utf8(image.manifest.clone()).unwrap();
         let layer = sha256_digest(&image.blobs[1]);
-        let inner = text.replace(&layer, &Json::from(bad.as_str()).compact().trim_matches('"'));
+        let inner = text.replace(&layer, Json::from(bad.as_str()).compact().trim_matches('"'));
         let run =
             shop.try_import(&Layout::new().manifest(&format!("{REPOSITORY}:1"), MANIFEST, inner.as_bytes()));
         assert_eq!(run.status, 1, "{bad:?}");
