@@ -561,6 +561,31 @@ fn a_full_disk_says_so_and_leaves_nothing() {
 }
 
 #[test]
+fn a_bundle_larger_than_the_disk_is_refused_before_it_is_copied() {
+    let image = Image::new(REPOSITORY, "x");
+    let layer = sha256_digest(&image.blobs[1]);
+    let text = String::from_utf8(image.manifest).unwrap();
+    let giant =
+        text.replace(&format!("\"size\":{}", image.blobs[1].len()), &format!("\"size\":{}", 1_u64 << 50));
+    assert_ne!(giant, text);
+    let shop = Shop::new();
+    Layout::new()
+        .blob(&image.blobs[0])
+        .manifest(&format!("{REPOSITORY}:1"), MANIFEST, giant.as_bytes())
+        .write(shop.path("bundle"));
+    let sparse = Path::new(&shop.path("bundle")).join("blobs").join(layer.replace(':', "/"));
+    if std::fs::File::create(&sparse).unwrap().set_len(1 << 50).is_err() {
+        // Not every file system has sparse files of this size.
+        return;
+    }
+    let before = bytes_below(&shop.root());
+    let run = run(&["import", "--store", &shop.store(), &shop.path("bundle")]);
+    assert_eq!(run.status, 3, "{}", run.notes);
+    assert!(run.notes.contains("[store/no-space]"), "{}", run.notes);
+    assert_eq!(before, bytes_below(&shop.root()));
+}
+
+#[test]
 fn control_characters_in_labels_do_not_reach_the_terminal() {
     let image = Image::new(REPOSITORY, "x");
     let entry = layout::descriptor(MANIFEST, &image.manifest)
