@@ -1,5 +1,6 @@
 //! Decisions over whole layouts: what a policy and the evidence that is held come to.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::similar_names)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

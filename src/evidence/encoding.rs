@@ -18,7 +18,7 @@ pub fn base64(part: &'static str, text: &str) -> Result<Vec<u8>, EvidenceFault> 
     STANDARD.decode(text).map_err(|e| EvidenceFault::malformed(part, format!("not strict base64: {e}")))
 }
 
-/// Encodes as [`base64`] reads.
+/// Encodes as [`base64()`] reads.
 pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
