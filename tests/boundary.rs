@@ -211,7 +211,8 @@ fn every_verdict_in_a_namespace_without_an_interface() {
     assert!(behind(&["env"], python, &["-c", &dial], here).status.success(), "a connection outside");
     assert!(!behind(wall, python, &["-c", &dial], here).status.success(), "no connection inside");
     let routes = behind(wall, Path::new("cat"), &["/proc/net/route"], here);
-    assert_eq!(String::from_utf8(routes.stdout).unwrap().lines().count(), 1, "the heading and no route");
+    let routes = String::from_utf8(routes.stdout).unwrap();
+    assert!(routes.lines().count() <= 1, "a heading at most, and no route: {routes}");
 
     let walled = answers(wall);
     assert_right(&walled);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sealock::decision::{self, Decision, Question, Roots, Verdict};
+use sealock::evidence::{Gathered, Kind, Piece, State, limits};
 use sealock::image::Reference;
 use sealock::policy::{self, Input, Policy};
 use sealock::store::{LayoutDirectory, gather};
@@ -329,4 +330,75 @@ fn a_key_authority_reads_no_log_unless_asked() {
     assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/not-logged"]));
     let decision = world.decide(&world.layout(&[logged]), &policy(url));
     assert_eq!(decision.verdict, Verdict::Allow, "{:?}", codes(&decision));
+}
+
+#[test]
+fn reasons_outside_of_verification_have_their_codes() {
+    let world = World::new(13);
+    let layout = world.layout(&[world.layer(&Identity::example())]);
+    let blocked = policies(
+        "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: blocked}\nspec:\n  images: [{glob: \"**\"}]\n  authorities:\n  - static: {action: fail, message: on purpose}\n",
+    );
+    assert_eq!(codes(&world.decide(&layout, &blocked)), ["policy/static-fail"]);
+    // No document without authorities is valid; if one ever came this far, it accepts nobody.
+    let mut nobody = blocked;
+    nobody[0].authorities.clear();
+    let decision = world.decide(&layout, &nobody);
+    assert_eq!(
+        (decision.verdict, decision.policies[0].findings[0].code),
+        (Verdict::Deny, "policy/no-authority")
+    );
+    // A key signature under a keyless authority.
+    let key = world.sigstore.key("release", Algorithm::P256);
+    let keyed = world.sigstore.keyed(&key).image(REPOSITORY, &world.image.digest()).layer();
+    let decision = world.decide(&world.layout(&[keyed]), &own("enforce"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/no-certificate"]));
+    // The same digest signed under another name: allowed, and said.
+    let elsewhere = world
+        .sigstore
+        .keyless(&Identity::example())
+        .image("elsewhere.example.com/app", &world.image.digest());
+    let decision = world.decide(&world.layout(&[elsewhere.layer()]), &own("enforce"));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Allow, vec!["ref/signed-for-another-name"]));
+    // A name that stands for nothing.
+    let reference = Reference::parse(NAME).unwrap();
+    let decision = decision::decide(&Question {
+        written: NAME,
+        reference: &reference,
+        digest: Err("not held".into()),
+        policies: &own("enforce"),
+        evidence: &BTreeMap::new(),
+        roots: &world.roots,
+    });
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Undecided, vec!["image/not-held"]));
+}
+
+/// A flood is not a denial: past the budget the answer is that nobody knows.
+#[test]
+fn past_the_budget_nothing_is_decided() {
+    let world = World::new(14);
+    let layer = world.layer(&Identity::example()).with_annotation(SIGNATURE, "AAAA");
+    let blob = sealock::image::Digest::sha256(&layer.blob);
+    let evidence =
+        sealock::evidence::classic::signature(blob, layer.blob.clone(), &layer.annotations).unwrap();
+    let piece = Piece { digest: blob, kind: Kind::ClassicSignature, state: State::Read(Box::new(evidence)) };
+    let reference = Reference::parse(&world.image.pinned()).unwrap();
+    let policies = own("enforce");
+    for (count, verdict, code) in [
+        (limits::CANDIDATES, Verdict::Deny, "verify/bad-signature"),
+        (limits::CANDIDATES + 1, Verdict::Undecided, "evidence/budget-exhausted"),
+    ] {
+        let gathered = Gathered { pieces: vec![piece.clone(); count], ..Gathered::default() };
+        let place = decision::place(&policies[0].authorities[0], &reference);
+        let decision = decision::decide(&Question {
+            written: NAME,
+            reference: &reference,
+            digest: Ok(*reference.digest().unwrap()),
+            policies: &policies,
+            evidence: &BTreeMap::from([(place, gathered)]),
+            roots: &world.roots,
+        });
+        assert_eq!(decision.verdict, verdict, "{count}");
+        assert!(codes(&decision).contains(&code), "{count}: {:?}", codes(&decision));
+    }
 }

@@ -10,6 +10,8 @@ mod attacks;
 mod corpus;
 #[path = "store/shop.rs"]
 mod shop;
+#[path = "store/tools.rs"]
+mod tools;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +19,8 @@ use std::time::Duration;
 
 use sealock::image::Digest;
 use sealock::store::{
-    Channel, LayoutArchive, LayoutDirectory, Plan, Source, SourceFault, Store, Writer, form, fsck,
+    Channel, ImportOptions, LayoutArchive, LayoutDirectory, Plan, Source, SourceFault, Store, Writer, form,
+    fsck,
 };
 use sealock_testkit::json::object;
 use sealock_testkit::layout::{self, MANIFEST};
@@ -389,6 +392,55 @@ fn names_without_a_host_are_not_taken() {
 }
 
 #[test]
+fn bare_tags_take_the_repository_that_the_user_names() {
+    let sigstore = Sigstore::new(2);
+    let image = Image::new(REPOSITORY, "x");
+    let signed = sigstore.sign_keyless(&Identity::example(), &image);
+    let (manifest, config) = layout::evidence_manifest(std::slice::from_ref(&signed));
+    let tag = Subject::from(&image).tag(".sig").rsplit_once(':').unwrap().1.to_owned();
+    let layout = Layout::new()
+        .image("1.0", &image)
+        .blob(&config)
+        .blob(&signed.blob)
+        .manifest(&tag, MANIFEST, &manifest);
+    let shop = Shop::new();
+    layout.write(shop.path("bundle"));
+    let import = |repository: &str| {
+        run(&["import", "--store", &shop.store(), "--repository", repository, &shop.path("bundle")])
+    };
+    for bad in ["app", "library/app", "h.example/app:1", "h.example/app@sha256:00", "../x", ""] {
+        assert_eq!(import(bad).status, 2, "{bad}");
+    }
+    assert_eq!(import(REPOSITORY).status, 0);
+    let store = Store::open(&shop.root()).unwrap();
+    let digest = store.resolve(REPOSITORY, "1.0").unwrap().digest;
+    assert_eq!(digest.to_string(), image.digest());
+    assert_eq!(store.attachments(REPOSITORY, &digest).unwrap().len(), 1);
+    assert!(store.attachments("other.example/app", &digest).unwrap().is_empty());
+    // Without it, the tag itself and the payload say what the evidence is about.
+    let shop = Shop::new();
+    shop.import(&layout);
+    assert_eq!(Store::open(&shop.root()).unwrap().attachments("any.example/app", &digest).unwrap().len(), 1);
+}
+
+#[test]
+fn failures_are_told_in_json_too() {
+    let shop = Shop::empty();
+    let nothing = shop.path("nothing");
+    for args in [
+        &["store", "ls", "-o", "json", "--store", &nothing][..],
+        &["store", "fsck", "-o", "json", "--store", &nothing],
+        &["store", "reindex", "-o", "json", "--store", &nothing],
+        &["import", "-o", "json", "--store", &nothing, "/"],
+    ] {
+        let told = run_json(args);
+        assert_eq!(told["findings"][0]["code"], "store/not-a-store", "{args:?}");
+        assert!(told["schema"].as_str().unwrap().starts_with("sealock.dev/"), "{args:?}");
+        assert_eq!(run(args).status, 2, "{args:?}");
+    }
+}
+
+#[test]
 fn images_in_layouts_by_form() {
     let shop = Shop::empty();
     let (layout, index) = everything();
@@ -425,7 +477,8 @@ fn a_plan_can_be_judged_before_it_is_visible() {
     let shop = Shop::new();
     layout.write(shop.path("bundle"));
     let mut writer = Writer::open(&shop.root(), "import", Duration::ZERO).unwrap();
-    let mut plan = Plan::prepare(&mut writer, Path::new(&shop.path("bundle")), false).unwrap();
+    let mut plan =
+        Plan::prepare(&mut writer, Path::new(&shop.path("bundle")), &ImportOptions::default()).unwrap();
     assert_eq!(plan.images().len(), 2);
     let digest: Digest = index.digest().parse().unwrap();
     assert_eq!(plan.resolve(REPOSITORY, "1.0").unwrap().digest, digest);
@@ -513,7 +566,12 @@ fn a_second_writer_waits_then_says_who_writes() {
     let (root, bundle) = (shop.root(), shop.path("bundle"));
     let waiting = std::thread::spawn(move || {
         let mut writer = Writer::open(&root, "import", Duration::from_secs(60)).unwrap();
-        Plan::prepare(&mut writer, Path::new(&bundle), false).unwrap().commit().unwrap().counts.names
+        Plan::prepare(&mut writer, Path::new(&bundle), &ImportOptions::default())
+            .unwrap()
+            .commit()
+            .unwrap()
+            .counts
+            .names
     });
     std::thread::sleep(Duration::from_millis(50));
     drop(writer);
@@ -540,7 +598,10 @@ fn readers_never_wait_and_never_see_half_an_import() {
         let root = root.clone();
         move || {
             let mut writer = Writer::open(&root, "import", Duration::from_secs(10)).unwrap();
-            Plan::prepare(&mut writer, Path::new(&bundle), false).unwrap().commit().unwrap();
+            Plan::prepare(&mut writer, Path::new(&bundle), &ImportOptions::default())
+                .unwrap()
+                .commit()
+                .unwrap();
         }
     });
     let mut seen = BTreeSet::new();

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::exit::{Failure, Status};
 use super::output::Output;
-use super::store::{Format, FormatArgs, PATIENCE, Place, json, lines, plain};
+use super::store::{Format, FormatArgs, PATIENCE, Place, failed, json, lines, plain};
 use crate::decision::Severity;
-use crate::store::{ImportReport, Plan, Writer};
+use crate::image::Reference;
+use crate::store::{ImportOptions, ImportReport, Plan, StoreFault, Writer};
 
 /// Arguments of `sealock import`.
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub struct ImportArgs {
     /// Hash again what the store holds already, and replace what is damaged.
     #[arg(long)]
     recheck: bool,
+    /// `host/repository` of entries that have only a tag, as `skopeo copy … oci:DIR:TAG` leaves them.
+    #[arg(long, value_name = "HOST/REPOSITORY", value_parser = repository)]
+    repository: Option<String>,
     #[command(flatten)]
     format: FormatArgs,
     /// An OCI image layout: a directory, or a tar archive of one.
@@ -34,10 +38,9 @@ pub struct ImportArgs {
 /// # Errors
 /// A [`Failure`] with the store's own words.
 pub fn run(args: &ImportArgs, output: &mut Output) -> Result<Status, Failure> {
-    let root = args.place.directory();
-    let mut writer = Writer::open(&root, "import", PATIENCE)?;
-    let plan = Plan::prepare(&mut writer, &args.bundle, args.recheck)?;
-    let report = if args.dry_run { plan.preview() } else { plan.commit()? };
+    let options = ImportOptions { recheck: args.recheck, repository: args.repository.clone() };
+    let report = take_in(args, &options)
+        .map_err(|fault| failed(fault, "sealock.dev/import/v1", &args.place, args.format.format, output))?;
     match args.format.format {
         Format::Json => output.data(&json(&report)?)?,
         Format::Human => {
@@ -47,6 +50,23 @@ pub fn run(args: &ImportArgs, output: &mut Output) -> Result<Status, Failure> {
     }
     let refused = report.findings.iter().any(|f| f.severity == Severity::Error);
     Ok(if refused { Status::Denied } else { Status::Allowed })
+}
+
+fn take_in(args: &ImportArgs, options: &ImportOptions) -> Result<ImportReport, StoreFault> {
+    let mut writer = Writer::open(&args.place.directory(), "import", PATIENCE)?;
+    let plan = Plan::prepare(&mut writer, &args.bundle, options)?;
+    if args.dry_run { Ok(plan.preview()) } else { plan.commit() }
+}
+
+/// A repository must be named in full, and without tag or digest.
+fn repository(text: &str) -> Result<String, String> {
+    let wrong = || "expected host/repository without tag or digest".to_owned();
+    let reference = Reference::parse(&format!("{text}:tag")).map_err(|_| wrong())?;
+    let (host, _) = text.split_once('/').ok_or_else(wrong)?;
+    if host != "localhost" && !host.contains(['.', ':']) {
+        return Err(wrong());
+    }
+    Ok(reference.repository().to_owned())
 }
 
 fn human(report: &ImportReport) -> String {

@@ -27,13 +27,20 @@ pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Loaded, Failure> {
     twins(&inputs)?;
     let loaded = policy::load(&inputs);
     for note in &loaded.notes {
-        output.note(&format!("note: {}\n", escape(&format!("{}: {}", note.position, note.message))));
+        let text = format!("{}: {}", note.position, note.message);
+        output.note(&format!("note {}: {}\n", policy::codes::UNUSED.name, escape(&text)));
     }
-    if !loaded.errors.is_empty() {
-        let lines: Vec<String> = loaded.errors.iter().map(|error| escape_lines(&error.to_string())).collect();
-        return Err(Failure::misuse(anyhow!("the policy is not valid\n{}", lines.join("\n"))));
-    }
-    Ok(loaded)
+    let Some(first) = loaded.errors.first() else { return Ok(loaded) };
+    let lines: Vec<String> = loaded
+        .errors
+        .iter()
+        .map(|error| format!("{} [{}]", escape_lines(&error.to_string()), error.kind.code().name))
+        .collect();
+    Err(Failure::misuse(anyhow!(
+        "the policy is not valid\n{}\n  next: {}",
+        lines.join("\n"),
+        first.kind.code().remedy
+    )))
 }
 
 /// The same content under two names is a slip: whoever gives two files means two things.

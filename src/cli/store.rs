@@ -116,6 +116,33 @@ impl From<StoreFault> for Failure {
     }
 }
 
+/// What a run that came to no answer says in JSON.
+#[derive(Serialize)]
+struct Failed<'a> {
+    schema: &'a str,
+    store: String,
+    findings: [Finding; 1],
+}
+
+/// Turns a fault into the run's failure; with `-o json` it is told in JSON as well.
+pub fn failed(
+    fault: StoreFault,
+    schema: &str,
+    place: &Place,
+    format: Format,
+    output: &mut Output,
+) -> Failure {
+    if format == Format::Json {
+        let store = place.directory().display().to_string();
+        let told = json(&Failed { schema, store, findings: [fault.finding()] })
+            .and_then(|text| output.data(&text).map_err(Failure::from));
+        if let Err(failure) = told {
+            return failure;
+        }
+    }
+    fault.into()
+}
+
 /// One JSON document and a line feed.
 ///
 /// # Errors
@@ -186,8 +213,9 @@ struct ListReport {
 
 fn list(place: &Place, all: bool, format: Format, output: &mut Output) -> Result<Status, Failure> {
     let root = place.directory();
-    let store = Store::open(&root)?;
-    let mut entries = store.list()?;
+    let (store, mut entries) = Store::open(&root)
+        .and_then(|store| store.list().map(|entries| (store, entries)))
+        .map_err(|fault| failed(fault, "sealock.dev/store-list/v1", place, format, output))?;
     let evidence = entries.iter().filter(|e| e.about.is_some()).count();
     if format == Format::Json {
         let report = ListReport {
@@ -213,7 +241,8 @@ fn list(place: &Place, all: bool, format: Format, output: &mut Output) -> Result
 }
 
 fn check(place: &Place, format: Format, output: &mut Output) -> Result<Status, Failure> {
-    let report = store::fsck(&place.directory())?;
+    let report = store::fsck(&place.directory())
+        .map_err(|fault| failed(fault, "sealock.dev/store-fsck/v1", place, format, output))?;
     if format == Format::Json {
         output.data(&json(&report)?)?;
     } else {
@@ -239,7 +268,8 @@ fn check(place: &Place, format: Format, output: &mut Output) -> Result<Status, F
 }
 
 fn rebuild(place: &Place, format: Format, output: &mut Output) -> Result<Status, Failure> {
-    let report = store::reindex(&place.directory(), PATIENCE)?;
+    let report = store::reindex(&place.directory(), PATIENCE)
+        .map_err(|fault| failed(fault, "sealock.dev/store-reindex/v1", place, format, output))?;
     if format == Format::Json {
         output.data(&json(&report)?)?;
     } else {

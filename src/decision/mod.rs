@@ -98,6 +98,10 @@ pub fn decide(question: &Question<'_>) -> Decision {
         decision.policies.push(judge(policy, question));
     }
     decision.verdict = combine(decision.policies.iter().map(|p| p.verdict));
+    if question.digest.is_err() {
+        // A verdict is about a digest: without one even a policy that allows everything allows nothing.
+        decision.verdict = decision.verdict.max(Verdict::Undecided);
+    }
     decision
 }
 

@@ -47,7 +47,7 @@ impl LayoutArchive {
                 _ => parts.take(&mut archive, &entry)?,
             }
         }
-        let entries = parts.finish(path)?;
+        let entries = parts.finish(path, None)?;
         Ok(Self::new(path, entries, Archived { file: held, place: path.display().to_string(), contents }))
     }
 }
@@ -95,12 +95,12 @@ impl Parts {
     }
 
     /// The entries of `index.json`.
-    pub(super) fn finish(&self, path: &Path) -> Result<Vec<Entry>, StoreFault> {
+    pub(super) fn finish(&self, path: &Path, repository: Option<&str>) -> Result<Vec<Entry>, StoreFault> {
         let what = path.display().to_string();
         match (&self.marker, &self.index) {
             (Some(marker), Some(index)) => {
                 layout::check_marker(marker)?;
-                index::parse(index)
+                index::parse(index, repository)
             }
             _ if self.docker => Err(StoreFault::refused(
                 &codes::DOCKER_SAVE,

@@ -37,13 +37,13 @@ codes! {
         "Make room on the store's disk (`sealock store fsck` names leftovers), then run the import again; nothing half-written is visible.";
     NOT_A_BUNDLE = "store/not-a-bundle",
         "The file or directory is neither an OCI image layout nor an archive of one.",
-        "On the connected side, write an OCI layout, for example with `skopeo copy --all docker://IMAGE oci:DIR:NAME`, and import that.";
+        "On the connected side, write an OCI layout, for example with `skopeo copy --all --preserve-digests docker://IMAGE oci:DIR:NAME`, and import that.";
     COMPRESSED = "store/compressed-archive",
         "The archive is compressed, and compressed archives are not read.",
         "Decompress it first (`zstd -d`, `gunzip`), then import the plain tar.";
     DOCKER_SAVE = "store/docker-save",
         "A docker-save archive carries no manifest digests, so no signature can be about anything in it.",
-        "On the connected side, export an OCI layout instead: `skopeo copy --all docker://IMAGE oci-archive:FILE:NAME`.";
+        "On the connected side, export an OCI layout instead: `skopeo copy --all --preserve-digests docker://IMAGE oci-archive:FILE:NAME`.";
     LAYOUT_VERSION = "store/layout-version",
         "The file `oci-layout` does not announce image layout version 1.0.0.",
         "Write the bundle again on the connected side with a tool that writes OCI image layout 1.0.0.";

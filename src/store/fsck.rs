@@ -21,12 +21,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::blob::{self, OpenFault};
-use super::catalogue::{self, Catalogue, INDEX_BEFORE};
+use super::catalogue::{Catalogue, INDEX_BEFORE};
 use super::graph::Node;
 use super::reader::Store;
 use super::sweep::{self, State};
 use super::writer::{self, Hashing, INGEST, OCI_LAYOUT};
-use super::{SourceFault, StoreFault, codes, index, listing};
+use super::{SourceFault, StoreFault, codes, columns, index, listing};
 use crate::decision::{Code, Finding, Severity};
 use crate::image::manifest::MAX_MANIFEST;
 use crate::image::{Digest, Manifest};
@@ -134,7 +134,7 @@ pub fn fsck(root: &Path) -> Result<FsckReport, StoreFault> {
 fn rows(catalogue: &Catalogue) -> Result<Rows, StoreFault> {
     catalogue.view(|catalogue| {
         let blobs = catalogue.many("SELECT digest, size FROM blob", [], |row| {
-            Ok((catalogue::digest(row, 0)?, catalogue::size(row, 1)?))
+            Ok((columns::digest(row, 0)?, columns::size(row, 1)?))
         })?;
         let manifests = catalogue.many(
             "SELECT m.digest, m.kind, m.artifact_type, m.subject, b.size
@@ -142,18 +142,18 @@ fn rows(catalogue: &Catalogue) -> Result<Rows, StoreFault> {
             [],
             |row| {
                 Ok((
-                    catalogue::digest(row, 0)?,
+                    columns::digest(row, 0)?,
                     Node {
-                        media_type: catalogue::kind(row, 1)?.to_owned(),
+                        media_type: columns::kind(row, 1)?.to_owned(),
                         artifact_type: row.get(2)?,
-                        subject: catalogue::optional_digest(row, 3)?,
-                        size: catalogue::size(row, 4)?,
+                        subject: columns::optional_digest(row, 3)?,
+                        size: columns::size(row, 4)?,
                     },
                 ))
             },
         )?;
         let missing = catalogue.many("SELECT parent, child FROM missing", [], |row| {
-            Ok((catalogue::digest(row, 0)?, catalogue::digest(row, 1)?))
+            Ok((columns::digest(row, 0)?, columns::digest(row, 1)?))
         })?;
         Ok(Rows {
             blobs: blobs.into_iter().collect(),
@@ -409,7 +409,7 @@ fn hash_file(path: &Path) -> Result<Digest, OpenFault> {
 /// Which names differ between the file and the catalogue.
 fn differences(catalogue: &Catalogue, path: &Path) -> Result<String, StoreFault> {
     let Ok(bytes) = blob::read_plain(path, index::MAX_INDEX_FILE) else { return Ok(String::new()) };
-    let Ok(entries) = index::parse(&bytes) else {
+    let Ok(entries) = index::parse(&bytes, None) else {
         return Ok(": it is no sound index".to_owned());
     };
     let mut in_file: BTreeMap<String, Digest> =

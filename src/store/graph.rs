@@ -136,10 +136,13 @@ impl Graph {
                 found.push((*manifest, evidence.channel()));
             }
         }
-        for (_, evidence, manifest) in self.loose.iter().filter(|(about, ..)| about == subject) {
+        let least = Digest::Sha256([0; 32]);
+        let loose = self.loose.range((*subject, EvidenceTag::Signature, least)..);
+        for (_, evidence, manifest) in loose.take_while(|(about, ..)| about == subject) {
             found.push((*manifest, evidence.channel()));
         }
-        for (_, manifest) in self.referrers.iter().filter(|(about, _)| about == subject) {
+        let referrers = self.referrers.range((*subject, least)..);
+        for (_, manifest) in referrers.take_while(|(about, _)| about == subject) {
             found.push((*manifest, Channel::Referrer));
         }
         sorted(found, |manifest| self.manifests.get(manifest).map(|node| node.media_type.clone()))

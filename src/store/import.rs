@@ -52,6 +52,15 @@ pub struct Plan<'w> {
     notes: Vec<Finding>,
 }
 
+/// What the user may say about an import.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Hash large content that the store holds again, and replace it where it is damaged.
+    pub recheck: bool,
+    /// `host/repository` for entries that have only a tag, as skopeo and oras write them.
+    pub repository: Option<String>,
+}
+
 /// What came out of an import.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -165,28 +174,27 @@ impl Contents for Incoming<'_> {
 }
 
 impl<'w> Plan<'w> {
-    /// Copies and understands the bundle at `path`. With `recheck`, large content that the store holds is read
-    /// and hashed again, and replaced where it is damaged.
+    /// Copies and understands the bundle at `path`.
     ///
     /// # Errors
     /// [`StoreFault::Refused`] where the bundle is unsound, [`StoreFault::Io`] where something cannot be read or
     /// written. Nothing is left behind but part files that the next writer removes.
-    pub fn prepare(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
+    pub fn prepare(writer: &'w mut Writer, path: &Path, options: &ImportOptions) -> Result<Self, StoreFault> {
         let metadata = std::fs::metadata(path).map_err(|source| StoreFault::Io {
             what: "opening",
             path: path.to_owned(),
             source,
         })?;
         if metadata.is_dir() {
-            return Self::directory(writer, path, recheck);
+            return Self::directory(writer, path, options);
         }
-        Self::archive(writer, path, recheck)
+        Self::archive(writer, path, options)
     }
 
-    fn archive(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
+    fn archive(writer: &'w mut Writer, path: &Path, options: &ImportOptions) -> Result<Self, StoreFault> {
         let file = archive::open_file(path)?;
         let size = file.metadata().map_or(0, |m| m.len());
-        let mut staging = Staging::new(writer.root(), recheck);
+        let mut staging = Staging::new(writer.root(), options.recheck);
         let mut archive = Archive::new(file, path);
         let mut parts = archive::Parts::default();
         while let Some(entry) = archive.next()? {
@@ -204,7 +212,7 @@ impl<'w> Plan<'w> {
                 _ => parts.take(&mut archive, &entry)?,
             }
         }
-        let entries = parts.finish(path)?;
+        let entries = parts.finish(path, options.repository.as_deref())?;
         let graph = build(writer, &entries, &staging, &BTreeMap::new(), path)?;
         let mut notes = Vec::new();
         if parts.docker() {
@@ -217,8 +225,8 @@ impl<'w> Plan<'w> {
         Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
     }
 
-    fn directory(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
-        let entries = layout::entries(path)?;
+    fn directory(writer: &'w mut Writer, path: &Path, options: &ImportOptions) -> Result<Self, StoreFault> {
+        let entries = layout::entries(path, options.repository.as_deref())?;
         let listing = listing::list(path, MAX_ENTRIES)?;
         if let Some((special, kind)) = listing.special.first() {
             return Err(StoreFault::refused(
@@ -227,7 +235,7 @@ impl<'w> Plan<'w> {
                 format!("{kind} stands where content belongs"),
             ));
         }
-        let mut staging = Staging::new(writer.root(), recheck);
+        let mut staging = Staging::new(writer.root(), options.recheck);
         let (small, large): (BTreeMap<_, _>, BTreeMap<_, _>) =
             listing.blobs.into_iter().partition(|(_, size)| *size <= MAX_MANIFEST);
         for (digest, size) in &small {

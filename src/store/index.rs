@@ -57,8 +57,8 @@ struct Raw {
     manifests: Option<Vec<Descriptor>>,
 }
 
-/// Reads an `index.json`.
-pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, StoreFault> {
+/// Reads an `index.json`. A `repository` given by the user completes bare tags.
+pub(super) fn parse(bytes: &[u8], repository: Option<&str>) -> Result<Vec<Entry>, StoreFault> {
     let refused = |reason: String| StoreFault::refused(&codes::INDEX, "index.json", reason);
     let raw: Raw = json::parse(bytes, Spelling::Exact).map_err(|e| refused(e.to_string()))?;
     if raw.schema_version != 2 {
@@ -83,7 +83,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Entry>, StoreFault> {
                 ),
             ));
         }
-        let entry = name_of(descriptor);
+        let mut entry = name_of(descriptor);
+        if let (Some(repository), Some(tag)) = (repository, &entry.label)
+            && let Some(name) = name::full(&format!("{repository}:{tag}"))
+        {
+            (entry.name, entry.label) = (Some(name), None);
+        }
         if let Some(name) = &entry.name {
             let digest = *names.entry(name.clone()).or_insert(entry.descriptor.digest);
             if digest != entry.descriptor.digest {
@@ -195,14 +200,14 @@ mod tests {
     }
 
     fn code(text: &str) -> &'static str {
-        parse(text.as_bytes()).unwrap_err().code().name
+        parse(text.as_bytes(), None).unwrap_err().code().name
     }
 
     #[test]
     fn one_name_one_digest() {
         let (a, b) = ("0a".repeat(32), "0b".repeat(32));
         let ok = index(&[entry(&a, 2, "h.example/xx:1"), entry(&a, 2, "h.example/xx:2")]);
-        assert_eq!(parse(ok.as_bytes()).unwrap().len(), 2);
+        assert_eq!(parse(ok.as_bytes(), None).unwrap().len(), 2);
         assert_eq!(
             code(&index(&[entry(&a, 2, "h.example/xx:1"), entry(&b, 2, "h.example/xx:1")])),
             "store/ambiguous-name"
@@ -238,7 +243,7 @@ mod tests {
         ] {
             assert_eq!(code(bad), "store/index-json", "{bad}");
         }
-        assert!(parse(br#"{"schemaVersion":2,"manifests":null}"#).unwrap().is_empty());
+        assert!(parse(br#"{"schemaVersion":2,"manifests":null}"#, None).unwrap().is_empty());
     }
 
     #[test]
@@ -246,7 +251,7 @@ mod tests {
         let text = r#"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:D","size":2,
             "annotations":{"kind":"dev.hauler/sigs","org.opencontainers.image.ref.name":"h.example/xx:1"}}]}"#
             .replace('D', &"0a".repeat(32));
-        let entries = parse(text.as_bytes()).unwrap();
+        let entries = parse(text.as_bytes(), None).unwrap();
         assert_eq!(entries[0].name, None);
         assert_eq!(entries[0].label, None);
     }
@@ -280,8 +285,8 @@ mod tests {
         line.name(&name::full("h.example/xx:1").unwrap());
         let mut writer = Writer::new(Vec::new()).unwrap();
         writer.line(&line).unwrap();
-        let entries = parse(&writer.finish().unwrap()).unwrap();
+        let entries = parse(&writer.finish().unwrap(), None).unwrap();
         assert_eq!(entries[0].name.as_ref().unwrap().to_string(), "h.example/xx:1");
-        assert!(parse(&Writer::new(Vec::new()).unwrap().finish().unwrap()).unwrap().is_empty());
+        assert!(parse(&Writer::new(Vec::new()).unwrap().finish().unwrap(), None).unwrap().is_empty());
     }
 }

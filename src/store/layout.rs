@@ -58,13 +58,13 @@ impl LayoutDirectory {
     /// # Errors
     /// [`StoreFault::Refused`] where it is no sound layout, [`StoreFault::Io`] where it cannot be read.
     pub fn open(root: &Path) -> Result<Self, StoreFault> {
-        let entries = entries(root)?;
+        let entries = entries(root, None)?;
         Ok(Self::new(root, entries, Directory { root: root.to_owned() }))
     }
 }
 
 /// Reads `oci-layout` and `index.json` of the directory `root`.
-pub(super) fn entries(root: &Path) -> Result<Vec<Entry>, StoreFault> {
+pub(super) fn entries(root: &Path, repository: Option<&str>) -> Result<Vec<Entry>, StoreFault> {
     let file = |name: &'static str, limit| {
         let path = root.join(name);
         blob::read_plain(&path, limit).map_err(|fault| match fault {
@@ -80,7 +80,7 @@ pub(super) fn entries(root: &Path) -> Result<Vec<Entry>, StoreFault> {
         })
     };
     check_marker(&file("oci-layout", MAX_MARKER)?)?;
-    index::parse(&file("index.json", index::MAX_INDEX_FILE)?)
+    index::parse(&file("index.json", index::MAX_INDEX_FILE)?, repository)
 }
 
 /// Checks the content of an `oci-layout` file.

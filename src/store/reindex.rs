@@ -110,7 +110,7 @@ pub fn reindex(root: &Path, patience: Duration) -> Result<ReindexReport, StoreFa
 fn entries(root: &Path, findings: &mut Vec<Finding>) -> Result<Vec<Entry>, StoreFault> {
     let path = root.join("index.json");
     match blob::read_plain(&path, index::MAX_INDEX_FILE) {
-        Ok(bytes) => index::parse(&bytes),
+        Ok(bytes) => index::parse(&bytes, None),
         Err(OpenFault::Absent) => {
             findings.push(Finding::new(
                 &codes::INDEX_DIFFERS,

@@ -1,6 +1,6 @@
 //! The corpus of genuine evidence: `$SEALOCK_CORPUS`, else the folder beside the project.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::path::PathBuf;
 

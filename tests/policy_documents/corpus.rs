@@ -39,7 +39,6 @@ const INVALID_OTHERWISE: &[(&str, &str)] = &[
     ("invalid/apiversion-slashes", "upstream prints the whole document"),
     ("invalid/comment-only", "a document without content is skipped"),
     ("invalid/null-document", "a document without content is skipped"),
-    ("invalid/second-unknown", "a ConfigMap is a document of its own"),
     ("invalid/secret-default-ns", "a Secret is a document of its own, whatever its namespace"),
     ("invalid/secret-no-ns", "a Secret is a document of its own, whatever its namespace"),
     ("invalid/latin1", "not text: unreadable, not invalid"),

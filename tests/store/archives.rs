@@ -1,5 +1,6 @@
 //! `tar_corpus`: archives that break one rule each, and the code that each is refused with.
 
+use sealock::store::{LayoutArchive, Source};
 use sealock_testkit::layout::Layout;
 use sealock_testkit::tar::{self, Member};
 use sealock_testkit::{Image, sha256_hex};
@@ -21,7 +22,7 @@ fn refused_as(what: &str, bytes: &[u8], code: &str, status: i32) {
     assert!(run.notes.contains("next: "), "{what}: {}", run.notes);
     assert_eq!(before, bytes_below(&shop.root()), "{what}");
     // The reader that leaves the archive where it lies refuses it as well.
-    let opened = sealock::store::LayoutArchive::open(shop.path("bundle.tar").as_ref());
+    let opened = LayoutArchive::open(shop.path("bundle.tar").as_ref());
     if !["store/damaged"].contains(&code) {
         assert_eq!(opened.unwrap_err().code().name, code, "{what}");
     }
@@ -69,7 +70,7 @@ fn tar_corpus_sound() {
         let shop = Shop::new();
         shop.import_archive(&tar::archive(&members));
         assert!(sealock::store::fsck(&shop.root()).unwrap().clean, "{what}");
-        sealock::store::LayoutArchive::open(shop.path("bundle.tar").as_ref()).unwrap();
+        LayoutArchive::open(shop.path("bundle.tar").as_ref()).unwrap();
     }
     // Writers fill up to a record.
     let mut padded = layout.archive();
@@ -315,7 +316,9 @@ fn tar_corpus_other_kinds_of_file() {
     refused_as("no index", &tar::archive(&[Member::file("oci-layout", b"{}")]), "store/not-a-bundle", 2);
     let shop = Shop::new();
     assert_eq!(run(&["import", "--store", &shop.store(), "/dev/null"]).status, 2);
-    assert_eq!(run(&["import", "--store", &shop.store(), &shop.path("nothing")]).status, 3);
+    let nothing = run(&["import", "--store", &shop.store(), &shop.path("nothing")]);
+    assert_eq!(nothing.status, 3);
+    assert!(nothing.notes.contains("[store/unreadable]"), "{}", nothing.notes);
 }
 
 #[test]
@@ -354,4 +357,36 @@ fn damaged_content_is_refused_whole() {
     assert_eq!(run.status, 1);
     assert!(run.notes.contains("[store/damaged]"), "{}", run.notes);
     assert_eq!(before, bytes_below(&shop.root()));
+}
+
+#[test]
+fn tar_corpus_every_byte() {
+    // One byte changed anywhere: refused, or what comes out still hashes to its name. Never a panic.
+    let image = Image::new("registry.example.com/demo/app", "x");
+    let bytes = Layout::new().image("registry.example.com/demo/app:1", &image).archive();
+    let shop = Shop::empty();
+    let path = shop.path("mutant.tar");
+    let wanted: Vec<sealock::image::Digest> = [image.manifest.as_slice(), &image.blobs[0], &image.blobs[1]]
+        .map(sealock::image::Digest::sha256)
+        .to_vec();
+    let (mut refused, mut opened) = (0, 0);
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80] {
+            let mut mutant = bytes.clone();
+            mutant[at] ^= flip;
+            std::fs::write(&path, mutant).unwrap();
+            let Ok(layout) = LayoutArchive::open(path.as_ref()) else {
+                refused += 1;
+                continue;
+            };
+            opened += 1;
+            for digest in &wanted {
+                if let Ok(read) = layout.read(digest, 1 << 20) {
+                    assert!(digest.matches(&read), "byte {at}");
+                }
+                let _ = layout.attachments("registry.example.com/demo/app", digest);
+            }
+        }
+    }
+    assert!(refused > 1000 && opened > 1000, "{refused} {opened}");
 }

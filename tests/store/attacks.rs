@@ -175,7 +175,7 @@ fn digest_grammar() {
         // The same inside a manifest.
         let text = String::from_utf8(image.manifest.clone()).unwrap();
         let layer = sha256_digest(&image.blobs[1]);
-        let inner = text.replace(&layer, &Json::from(bad.as_str()).compact().trim_matches('"'));
+        let inner = text.replace(&layer, Json::from(bad.as_str()).compact().trim_matches('"'));
         let run =
             shop.try_import(&Layout::new().manifest(&format!("{REPOSITORY}:1"), MANIFEST, inner.as_bytes()));
         assert_eq!(run.status, 1, "{bad:?}");
@@ -558,6 +558,31 @@ fn a_full_disk_says_so_and_leaves_nothing() {
     assert!(notes.contains("writing") && notes.contains(".part"), "{notes}");
     assert_eq!(before, bytes_below(&shop.root()));
     assert!(fsck(&shop.root()).unwrap().findings.is_empty());
+}
+
+#[test]
+fn a_bundle_larger_than_the_disk_is_refused_before_it_is_copied() {
+    let image = Image::new(REPOSITORY, "x");
+    let layer = sha256_digest(&image.blobs[1]);
+    let text = String::from_utf8(image.manifest).unwrap();
+    let giant =
+        text.replace(&format!("\"size\":{}", image.blobs[1].len()), &format!("\"size\":{}", 1_u64 << 50));
+    assert_ne!(giant, text);
+    let shop = Shop::new();
+    Layout::new()
+        .blob(&image.blobs[0])
+        .manifest(&format!("{REPOSITORY}:1"), MANIFEST, giant.as_bytes())
+        .write(shop.path("bundle"));
+    let sparse = Path::new(&shop.path("bundle")).join("blobs").join(layer.replace(':', "/"));
+    if std::fs::File::create(&sparse).unwrap().set_len(1 << 50).is_err() {
+        // Not every file system has sparse files of this size.
+        return;
+    }
+    let before = bytes_below(&shop.root());
+    let run = run(&["import", "--store", &shop.store(), &shop.path("bundle")]);
+    assert_eq!(run.status, 3, "{}", run.notes);
+    assert!(run.notes.contains("[store/no-space]"), "{}", run.notes);
+    assert_eq!(before, bytes_below(&shop.root()));
 }
 
 #[test]
