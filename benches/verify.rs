@@ -29,7 +29,9 @@ use sealock::crypto::HashAlgorithm;
 use sealock::evidence::{Content, Evidence, Signer, classic};
 use sealock::image::Digest;
 use sealock::trust::TrustView;
-use sealock::verify::{Demand, LogDemand, Purpose, SignerDemand, claimed, verify};
+use sealock::verify::{
+    Demand, KeyHash, LogDemand, Purpose, SignerDemand, StampDemand, Subject, claimed, verify,
+};
 use sealock_testkit::{Algorithm, Sigstore};
 use serde_json::{Value, json};
 use x509_cert::Certificate;
@@ -64,10 +66,11 @@ fn keyless(row: &Row) {
     let annotations = annotations(row);
     let evidence = classic::signature(blob, payload.clone(), &annotations).unwrap();
     let demand = Demand {
-        image: &image,
+        subject: Subject::Image(&image),
         purpose: Purpose::ImageSignature,
         signer: SignerDemand::Keyless { view: &view, sct: true },
         log: LogDemand::Required(&view),
+        stamp: StampDemand::Optional(&view),
     };
     let checks = raw(&evidence, row, &view);
     let parsed: Vec<_> = checks
@@ -282,10 +285,11 @@ fn keyed() {
     let key = sealock::crypto::PublicKey::from_spki(&signing.public_der()).unwrap();
     let raw = key_bytes(&signing.public_der());
     let demand = |log| Demand {
-        image: &image,
+        subject: Subject::Image(&image),
         purpose: Purpose::ImageSignature,
-        signer: SignerDemand::Key { key: &key, hash: HashAlgorithm::Sha256 },
+        signer: SignerDemand::Key { key: &key, hash: KeyHash::As(HashAlgorithm::Sha256) },
         log,
+        stamp: StampDemand::None,
     };
     let (alone, logged) = (demand(LogDemand::None), demand(LogDemand::Required(&view)));
     let mut comparison = Comparison::default();
@@ -311,13 +315,13 @@ fn stamped() {
     let hex_digest = &statement.subject[0].digest["sha256"];
     let image: Digest = format!("sha256:{hex_digest}").parse().unwrap();
     let root = std::fs::read(folder.join("trust/trusted_root.json")).unwrap();
-    let view =
-        TrustView::build("private", &sealock_trust_root::root::TrustedRoot::from_json(&root).unwrap());
+    let view = TrustView::build("private", &sealock_trust_root::root::TrustedRoot::from_json(&root).unwrap());
     let demand = Demand {
-        image: &image,
+        subject: Subject::Image(&image),
         purpose: Purpose::ImageSignature,
         signer: SignerDemand::Keyless { view: &view, sct: true },
         log: LogDemand::Required(&view),
+        stamp: StampDemand::Optional(&view),
     };
     let text = std::str::from_utf8(&bytes).unwrap();
     let bundle = sigstore_verify::types::Bundle::from_json(text).unwrap();

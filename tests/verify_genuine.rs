@@ -13,7 +13,8 @@ use sealock::evidence::{Content, Evidence, Signer, classic};
 use sealock::image::Digest;
 use sealock::trust::TrustView;
 use sealock::verify::{
-    Demand, LogDemand, Outcome, Purpose, Rejection, SignerDemand, Verified, VerifiedSigner, verify,
+    Demand, LogDemand, Outcome, Purpose, Rejection, SignerDemand, StampDemand, Subject, Verified,
+    VerifiedSigner, verify,
 };
 
 fn production() -> TrustView {
@@ -32,10 +33,11 @@ fn parse(row: &Row) -> Evidence {
 
 fn judge(evidence: &Evidence, image: &Digest, view: &TrustView) -> Result<Verified, Rejection> {
     let demand = Demand {
-        image,
+        subject: Subject::Image(image),
         purpose: Purpose::ImageSignature,
         signer: SignerDemand::Keyless { view, sct: true },
         log: LogDemand::Required(view),
+        stamp: StampDemand::Optional(view),
     };
     let (account, result) = verify(evidence, &demand);
     let failed = account.checks().any(|(_, outcome)| outcome == Outcome::Failed);

@@ -6,7 +6,9 @@ use sealock::crypto::{HashAlgorithm, PublicKey};
 use sealock::evidence::{Evidence, EvidenceFault, bundle, classic};
 use sealock::image::Digest;
 use sealock::trust::{TrustView, TrustedRoot};
-use sealock::verify::{Demand, LogDemand, Purpose, Rejection, SignerDemand, Verified, verify};
+use sealock::verify::{
+    Demand, KeyHash, LogDemand, Purpose, Rejection, SignerDemand, StampDemand, Subject, Verified, verify,
+};
 use sealock_testkit::calendar::BASE_TIME;
 use sealock_testkit::{Algorithm, EnvelopeEntry, Hash, Identity, Shape, Signed, Signer, Sigstore, Twist};
 
@@ -64,10 +66,11 @@ impl Case {
 
     fn demand_under<'a>(&'a self, view: &'a TrustView) -> Demand<'a> {
         Demand {
-            image: &self.image,
+            subject: Subject::Image(&self.image),
             purpose: Purpose::ImageSignature,
             signer: SignerDemand::Keyless { view, sct: true },
             log: LogDemand::Required(view),
+            stamp: StampDemand::Optional(view),
         }
     }
 
@@ -159,7 +162,7 @@ fn every_misbehaviour_is_refused_with_its_code() {
             let signed = case.sign(&who.twisted(twist), shape);
             let mut demand = Demand { purpose: purpose(shape), ..case.demand() };
             if !shape.keyless {
-                demand.signer = SignerDemand::Key { key: &public, hash: HashAlgorithm::Sha256 };
+                demand.signer = SignerDemand::Key { key: &public, hash: KeyHash::As(HashAlgorithm::Sha256) };
             }
             match judge(&signed, shape, &demand) {
                 Err(code) => {
@@ -195,8 +198,11 @@ fn keys_of_every_kind_with_and_without_a_log() {
             Hash::Sha384 => HashAlgorithm::Sha384,
             Hash::Sha512 => HashAlgorithm::Sha512,
         };
-        let by_key =
-            |log| Demand { signer: SignerDemand::Key { key: &public, hash: ours }, log, ..case.demand() };
+        let by_key = |log| Demand {
+            signer: SignerDemand::Key { key: &public, hash: KeyHash::As(ours) },
+            log,
+            ..case.demand()
+        };
         let shape = Shape::CLASSIC_KEYED;
         let bare = case.sign(&case.sigstore.keyed(&key).hash(hash).without_log(), shape);
         let proof =
@@ -207,7 +213,7 @@ fn keys_of_every_kind_with_and_without_a_log() {
         let other = case.sigstore.key("other", algorithm);
         let public = PublicKey::from_pem(&other.public_pem()).unwrap();
         let demand = Demand {
-            signer: SignerDemand::Key { key: &public, hash: ours },
+            signer: SignerDemand::Key { key: &public, hash: KeyHash::As(ours) },
             log: LogDemand::None,
             ..case.demand()
         };
@@ -218,7 +224,7 @@ fn keys_of_every_kind_with_and_without_a_log() {
         let public = PublicKey::from_pem(&key.public_pem()).unwrap();
         let logged = case.sign(&case.sigstore.keyed(&key).hash(Hash::Sha256), Shape::CLASSIC_KEYED);
         let demand = Demand {
-            signer: SignerDemand::Key { key: &public, hash: HashAlgorithm::Sha256 },
+            signer: SignerDemand::Key { key: &public, hash: KeyHash::As(HashAlgorithm::Sha256) },
             ..case.demand()
         };
         let proof =

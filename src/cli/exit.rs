@@ -56,6 +56,18 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// Runs `run`; a panic in it is an answer that nobody has, never one that looks like another.
+///
+/// # Errors
+/// Those of `run`, and exit 3 for a panic.
+pub fn guarded(run: impl FnOnce() -> Result<Status, Failure>) -> Result<Status, Failure> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Failure::undecided(anyhow::anyhow!(
+            "this is a defect of sealock: nothing was decided; please report it with the lines above (SECURITY.md)"
+        )))
+    })
+}
+
 /// Prints what clap says; help and version go to standard output and are not errors.
 pub fn usage(error: &clap::Error, output: &mut Output) -> Status {
     if error.use_stderr() {
@@ -78,4 +90,21 @@ pub fn finish(result: Result<Status, Failure>, output: &mut Output) -> ExitCode 
         }
     };
     ExitCode::from(status.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_undecided() {
+        let outcome = guarded(|| {
+            if std::hint::black_box(true) {
+                panic!("on purpose");
+            }
+            Ok(Status::Allowed)
+        });
+        assert_eq!(outcome.unwrap_err().status, Status::Undecided);
+        assert_eq!(guarded(|| Ok(Status::Denied)).unwrap(), Status::Denied);
+    }
 }

@@ -2,6 +2,7 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod ad_hoc;
 pub mod clock;
 pub mod exit;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod store;
 pub mod tree;
 pub mod trust;
 pub mod verify;
+pub mod verify_blob;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ struct Cli {
 enum Verb {
     /// Judge images against policies
     Verify(verify::VerifyArgs),
+    /// Judge a file by its Sigstore bundle
+    VerifyBlob(verify_blob::VerifyBlobArgs),
     /// Show evidence without judging it
     Inspect(inspect::InspectArgs),
     /// Draw an image, its children, and everything attached to them
@@ -58,7 +62,7 @@ enum Verb {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut output = Output::standard();
     let result = match Cli::try_parse_from(args) {
-        Ok(cli) => run(&cli, &mut output),
+        Ok(cli) => exit::guarded(|| run(&cli, &mut output)),
         Err(e) => Ok(exit::usage(&e, &mut output)),
     };
     exit::finish(result, &mut output)
@@ -67,6 +71,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
         Verb::Verify(args) => verify::run(args, output),
+        Verb::VerifyBlob(args) => verify_blob::run(args, output),
         Verb::Inspect(args) => inspect::run(args, output),
         Verb::Tree(args) => tree::run(args, output),
         Verb::Policy(args) => policy::run(args, output),

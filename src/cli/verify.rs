@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::ad_hoc::AdHocArgs;
 use super::exit::{Failure, Status};
 use super::output::Output;
 use super::{clock, images, policies, roots};
+use crate::decision::ad_hoc::{AdHoc, decide_ad_hoc};
 use crate::decision::{self, Decision, Question, Roots, Verdict};
+use crate::evidence::{Gathered, Place};
 use crate::policy::Policy;
 use crate::report::{Report, human, json};
 use crate::store::gather;
@@ -23,6 +27,8 @@ pub struct VerifyArgs {
     /// A policy file, a directory of them, or - for standard input; without any, everything is denied
     #[arg(long = "policy", value_name = "PATH")]
     policies: Vec<PathBuf>,
+    #[command(flatten)]
+    who: AdHocArgs,
     #[command(flatten)]
     roots: roots::RootArgs,
     /// Evaluate freshness for this moment (RFC 3339) instead of now; the answer is marked hypothetical
@@ -56,6 +62,12 @@ pub enum Format {
 /// # Errors
 /// [`Failure`] when there is no answer to print.
 pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
+    let ad_hoc = args.who.demand()?;
+    if ad_hoc.is_some() && !args.policies.is_empty() {
+        return Err(Failure::misuse(anyhow!(
+            "--policy and flags that say who must have signed are two ways to ask: use one of them"
+        )));
+    }
     let loaded = policies::load(&args.policies, output)?;
     let (evaluated_at, hypothetical) = clock::moment(args.at);
     let held =
@@ -63,7 +75,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
     let mut sources = images::Sources::new(args.store.as_deref());
     let mut decisions = Vec::new();
     for image in &args.images {
-        decisions.push(judge(image, &loaded.policies, &held.roots, &mut sources)?);
+        decisions.push(judge(image, &loaded.policies, ad_hoc.as_ref(), &held.roots, &mut sources)?);
     }
     let report = Report { evaluated_at, hypothetical, trust_root: held.note.clone(), decisions: &decisions };
     if !args.quiet {
@@ -79,6 +91,7 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
 fn judge(
     written: &str,
     policies: &[Policy],
+    ad_hoc: Option<&AdHoc>,
     roots: &Roots,
     sources: &mut images::Sources,
 ) -> Result<Decision, Failure> {
@@ -92,17 +105,25 @@ fn judge(
             }
         }
     }
-    Ok(decision::decide(&Question {
+    let question = Question {
         written,
         reference: &image.reference,
         digest: image.digest.clone(),
         policies,
         evidence: &evidence,
         roots,
-    }))
+    };
+    let Some(ad_hoc) = ad_hoc else { return Ok(decision::decide(&question)) };
+    let place = Place { repository: image.reference.repository().to_owned(), tag_prefix: String::new() };
+    let gathered = match &image.digest {
+        Ok(digest) => gather::gather(image.source, &place, digest),
+        Err(_) => Gathered::default(),
+    };
+    Ok(decide_ad_hoc(&question, ad_hoc, &gathered))
 }
 
-fn status(decision: &Decision) -> Status {
+/// What a decision comes to.
+pub fn status(decision: &Decision) -> Status {
     match decision.verdict {
         Verdict::Allow | Verdict::Warn => Status::Allowed,
         Verdict::Deny => Status::Denied,

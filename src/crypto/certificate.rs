@@ -34,6 +34,7 @@ pub const ANY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.
 pub const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
 
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const SUBJECT_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
@@ -66,12 +67,20 @@ pub struct Certificate {
     pub may_sign_certificates: bool,
     /// `extendedKeyUsage`, if there.
     pub usages: Option<Vec<ObjectIdentifier>>,
+    /// Whether `extendedKeyUsage` is marked critical.
+    pub usages_critical: bool,
+    /// Serial number, DER content octets.
+    pub serial: Vec<u8>,
+    /// `subjectKeyIdentifier`, if there.
+    pub key_identifier: Option<Vec<u8>>,
     /// Subject alternative names in the order of the certificate.
     pub names: Vec<SubjectName>,
     /// The OIDC issuer in the older extension, .1.1: the one that policy-controller reads.
     pub oidc_issuer: Option<String>,
     /// The OIDC issuer in the newer extension, .1.8: the one that bundle clients prefer.
     pub oidc_issuer_v2: Option<String>,
+    /// Fulcio's extensions, number and text.
+    fulcio: Vec<(u32, String)>,
     /// The embedded SCT list, unwrapped from its octet string.
     pub sct_list: Option<Vec<u8>>,
     signature_algorithm: ObjectIdentifier,
@@ -157,9 +166,13 @@ impl Certificate {
             path_length: None,
             may_sign_certificates: true,
             usages: None,
+            usages_critical: false,
+            serial: info.serial_number.as_bytes().to_vec(),
+            key_identifier: None,
             names: Vec::new(),
             oidc_issuer: None,
             oidc_issuer_v2: None,
+            fulcio: Vec::new(),
             sct_list: None,
             signature_algorithm: parsed.signature_algorithm.oid,
             signature: parsed
@@ -179,6 +192,15 @@ impl Certificate {
                 return Err(fault(format!("extension {} stands twice", extension.extn_id)));
             }
             let value = extension.extn_value.as_bytes();
+            if let Some(number) = fulcio_number(extension.extn_id) {
+                // The first six are raw text, the later ones DER strings.
+                let text = if number <= 6 {
+                    String::from_utf8(value.to_vec()).ok()
+                } else {
+                    String::from_der(value).ok()
+                };
+                self.fulcio.extend(text.map(|text| (number, text)));
+            }
             match extension.extn_id {
                 BASIC_CONSTRAINTS => {
                     let constraints = BasicConstraints::from_der(value).map_err(fault)?;
@@ -188,7 +210,12 @@ impl Certificate {
                 KEY_USAGE => {
                     self.may_sign_certificates = KeyUsage::from_der(value).map_err(fault)?.key_cert_sign();
                 }
+                SUBJECT_KEY_ID => {
+                    self.key_identifier =
+                        Some(OctetStringRef::from_der(value).map_err(fault)?.as_bytes().to_vec());
+                }
                 EXTENDED_KEY_USAGE => {
+                    self.usages_critical = extension.critical;
                     self.usages = Some(ExtendedKeyUsage::from_der(value).map_err(fault)?.0);
                 }
                 SUBJECT_ALT_NAME => {
@@ -229,6 +256,16 @@ impl Certificate {
         names
     }
 
+    /// The Fulcio extension `.1.<number>` under 1.3.6.1.4.1.57264, as text: raw for 1 to 6, DER for the later ones.
+    pub fn fulcio(&self, number: u32) -> Option<&str> {
+        self.fulcio.iter().find(|(known, _)| *known == number).map(|(_, text)| text.as_str())
+    }
+
+    /// Every Fulcio extension that holds text, by number.
+    pub fn fulcio_extensions(&self) -> &[(u32, String)] {
+        &self.fulcio
+    }
+
     /// Whether `issuer` signed this certificate, names included.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
@@ -240,6 +277,15 @@ impl Certificate {
         };
         self.issuer == issuer.subject
             && issuer.key().is_ok_and(|key| key.verifies(hash, &self.tbs, &self.signature))
+    }
+}
+
+/// N of 1.3.6.1.4.1.57264.1.N; every N that Fulcio has fits into one octet.
+fn fulcio_number(id: ObjectIdentifier) -> Option<u32> {
+    const ARC: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01];
+    match id.as_bytes().strip_prefix(ARC) {
+        Some([number @ 0..=0x7f]) => Some(u32::from(*number)),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@
 //! | ECDSA P-256, P-384, P-521 | SHA-256, SHA-384 or SHA-512, as asked | ASN.1 DER | FIPS 186-5 §6, RFC 3279 §2.2.3 |
 //! | RSA 2048 to 8192 | SHA-256, SHA-384 or SHA-512, as asked | PKCS#1 v1.5 | RFC 8017 §8.2 |
 //! | Ed25519 | pure: the hash asked for is not used | 64 bytes | RFC 8032 §5.1.7 |
+//! | Ed25519ph | SHA-512, on request only | 64 bytes | RFC 8032 §5.1 |
 //!
 //! SHA-224, RSA below 2048 bits, RSA-PSS and DSA are refused by name.
 
@@ -35,6 +36,16 @@ impl HashAlgorithm {
             Self::Sha256 => "sha256",
             Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
+        }
+    }
+
+    /// The hash of this name, as Rekor v1 (`sha256`) or protobuf documents (`SHA2_256`) write it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "sha256" | "SHA2_256" => Some(Self::Sha256),
+            "sha384" | "SHA2_384" => Some(Self::Sha384),
+            "sha512" | "SHA2_512" => Some(Self::Sha512),
+            _ => None,
         }
     }
 
@@ -162,6 +173,49 @@ impl PublicKey {
         UnparsedPublicKey::new(verification(self.algorithm, hash), &self.raw)
             .verify(message, signature)
             .is_ok()
+    }
+}
+
+impl PublicKey {
+    /// Whether `signature` is one of whatever hashes to `digest`. Never for Ed25519, which signs messages.
+    #[must_use]
+    pub fn verifies_digest(&self, hash: HashAlgorithm, digest: &[u8], signature: &[u8]) -> bool {
+        if self.algorithm == KeyAlgorithm::Ed25519 {
+            return false;
+        }
+        let algorithm = match hash {
+            HashAlgorithm::Sha256 => &aws_lc_rs::digest::SHA256,
+            HashAlgorithm::Sha384 => &aws_lc_rs::digest::SHA384,
+            HashAlgorithm::Sha512 => &aws_lc_rs::digest::SHA512,
+        };
+        aws_lc_rs::digest::Digest::import_less_safe(digest, algorithm).is_ok_and(|digest| {
+            UnparsedPublicKey::new(verification(self.algorithm, hash), &self.raw)
+                .verify_digest(&digest, signature)
+                .is_ok()
+        })
+    }
+
+    /// Whether `signature` is an Ed25519ph one of `message` (RFC 8032 §5.1, SHA-512, empty context): what cosign makes
+    /// with an Ed25519 key wherever it has only a digest at hand.
+    #[must_use]
+    pub fn verifies_ed25519ph(&self, message: &[u8], signature: &[u8]) -> bool {
+        use sha2::Digest;
+        if self.algorithm != KeyAlgorithm::Ed25519 {
+            return false;
+        }
+        let Ok(raw) = <&[u8; 32]>::try_from(self.raw.as_slice()) else { return false };
+        let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(raw) else { return false };
+        let Ok(signature) = ed25519_dalek::Signature::from_slice(signature) else { return false };
+        key.verify_prehashed_strict(sha2::Sha512::new_with_prefix(message), None, &signature).is_ok()
+    }
+
+    /// The hash that the key's size asks for: SHA-384 for P-384, SHA-512 for P-521, else SHA-256.
+    pub fn own_hash(&self) -> HashAlgorithm {
+        match self.algorithm {
+            KeyAlgorithm::EcdsaP384 => HashAlgorithm::Sha384,
+            KeyAlgorithm::EcdsaP521 => HashAlgorithm::Sha512,
+            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::Rsa | KeyAlgorithm::Ed25519 => HashAlgorithm::Sha256,
+        }
     }
 }
 

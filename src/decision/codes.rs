@@ -30,6 +30,27 @@ pub static IDENTITY_DIFFERS: Code = Code {
     remedy: "compare the found identity with the policy's `identities`; `sealock inspect IMAGE` shows everything the certificate says",
 };
 
+/// An attestation of another type.
+pub static PREDICATE_DIFFERS: Code = Code {
+    name: "policy/predicate-differs",
+    meaning: "Attestations are there, but none of the wanted predicate type",
+    remedy: "`sealock inspect IMAGE` shows the types that are there; ask for one of them, or mirror the wanted one on the connected side with `sealock-mirror pull IMAGE`",
+};
+
+/// A claim of the certificate or an annotation of the payload differs.
+pub static CLAIM_DIFFERS: Code = Code {
+    name: "policy/claim-differs",
+    meaning: "A certificate extension or a signed annotation has another value than was asked for",
+    remedy: "`sealock inspect IMAGE` shows what the certificate and the payload say; correct the flag or have the image signed with the wanted value",
+};
+
+/// A chain where one certificate belongs.
+pub static CHAIN_NOT_ALLOWED: Code = Code {
+    name: "policy/chain-not-allowed",
+    meaning: "A bundle of version 0.3 carries a certificate chain, which its version does not have",
+    remedy: "give `--allow-certificate-chain` if this is how the bundle was made; the chain is never used to build trust",
+};
+
 /// Evidence of another form than the authority reads.
 pub static FORMAT_DIFFERS: Code = Code {
     name: "policy/format-differs",
@@ -64,6 +85,9 @@ pub static ALL: &[&Code] = &[
     &NO_AUTHORITY,
     &STATIC_FAIL,
     &IDENTITY_DIFFERS,
+    &PREDICATE_DIFFERS,
+    &CLAIM_DIFFERS,
+    &CHAIN_NOT_ALLOWED,
     &FORMAT_DIFFERS,
     &ROOT_MISSING,
     &REFERENCE_DIFFERS,

@@ -17,11 +17,13 @@
 //! Attacks considered: evidence withheld so that nothing fails (undecided, never allowed), floods (filtered before
 //! they cost anything, bounded after), a warning that hides a denial.
 
+pub mod ad_hoc;
 pub mod authority;
 pub mod code;
 pub mod codes;
 pub mod finding;
 pub mod model;
+mod search;
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ use sealock_trust_root::json::{self, Spelling};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Content, Evidence, EvidenceFault, InclusionProof, Kind, LogEntry, Signer, dsse, limits, statement,
+    Content, Evidence, EvidenceFault, Form, InclusionProof, Kind, LogEntry, Signer, dsse, limits, statement,
 };
 use crate::image::Digest;
 
@@ -230,6 +230,13 @@ pub fn parse(digest: Digest, bytes: &[u8]) -> Result<Evidence, EvidenceFault> {
         }
     };
     let material = raw.verification_material;
+    let version = media_type.strip_prefix(MEDIA_TYPE_PREFIX).unwrap_or_default();
+    let form = Form {
+        proof_required: !version.ends_with("=0.1"),
+        chain_unexpected: material.x509_certificate_chain.is_some()
+            && !version.ends_with("=0.1")
+            && !version.ends_with("=0.2"),
+    };
     let signer = signer(material.public_key, material.certificate, material.x509_certificate_chain)?;
     let raw_entries = material.tlog_entries.unwrap_or_default();
     EvidenceFault::limit("log entries", raw_entries.len(), limits::LOG_ENTRIES)?;
@@ -237,7 +244,7 @@ pub fn parse(digest: Digest, bytes: &[u8]) -> Result<Evidence, EvidenceFault> {
     let stamps = material.timestamp_verification_data.and_then(|d| d.rfc3161_timestamps).unwrap_or_default();
     EvidenceFault::limit("timestamps", stamps.len(), limits::TIMESTAMPS)?;
     let timestamps = stamps.into_iter().map(|s| s.signed_timestamp.0).collect();
-    Ok(Evidence { digest, kind: Kind::Bundle, content, signer, entries, timestamps })
+    Ok(Evidence { digest, kind: Kind::Bundle, content, signer, entries, timestamps, form })
 }
 
 fn message_digest(raw: Option<RawDigest>) -> Result<Option<(String, Vec<u8>)>, EvidenceFault> {

@@ -20,7 +20,9 @@ use sealock_trust_root::json::{self, Spelling};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Content, Evidence, EvidenceFault, Kind, LogEntry, Signer, dsse, encoding, limits, statement};
+use super::{
+    Content, Evidence, EvidenceFault, Form, Kind, LogEntry, Signer, dsse, encoding, limits, statement,
+};
 use crate::crypto::pem;
 use crate::image::Digest;
 
@@ -108,7 +110,7 @@ fn material(
         None => Vec::new(),
         Some(text) => vec![timestamp(text)?],
     };
-    Ok(Evidence { digest, kind, content, signer, entries, timestamps })
+    Ok(Evidence { digest, kind, content, signer, entries, timestamps, form: Form::default() })
 }
 
 /// PEM certificates in order; the first block must be one.

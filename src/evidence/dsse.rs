@@ -26,6 +26,8 @@ pub struct Envelope {
     pub payload: Vec<u8>,
     /// `signatures[].sig`, decoded, in order.
     pub signatures: Vec<Vec<u8>>,
+    /// The envelope as it lies in a classic layer; empty in a bundle, where it has no bytes of its own.
+    pub raw: Vec<u8>,
 }
 
 /// The JSON form, shared by classic layers and bundles.
@@ -50,7 +52,7 @@ impl Envelope {
     pub fn parse(bytes: &[u8]) -> Result<Self, EvidenceFault> {
         let raw: Raw =
             json::parse(bytes, Spelling::Folded).map_err(|e| EvidenceFault::malformed("DSSE envelope", e))?;
-        Self::from_raw(&raw)
+        Ok(Self { raw: bytes.to_vec(), ..Self::from_raw(&raw)? })
     }
 
     pub(super) fn from_raw(raw: &Raw) -> Result<Self, EvidenceFault> {
@@ -72,6 +74,7 @@ impl Envelope {
             payload_type: raw.payload_type.clone(),
             payload: encoding::base64("DSSE payload", &raw.payload)?,
             signatures,
+            raw: Vec::new(),
         })
     }
 
@@ -100,6 +103,7 @@ mod tests {
             payload_type: "http://example.com/HelloWorld".into(),
             payload: b"hello world".to_vec(),
             signatures: vec![],
+            raw: vec![],
         };
         assert_eq!(envelope.signed_bytes(), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
     }

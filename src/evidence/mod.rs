@@ -64,6 +64,17 @@ pub struct Evidence {
     pub entries: Vec<LogEntry>,
     /// RFC 3161 responses that come with it, DER.
     pub timestamps: Vec<Vec<u8>>,
+    /// What its form demands.
+    pub form: Form,
+}
+
+/// What the form of a piece of evidence demands beyond what is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Form {
+    /// A log entry counts only with an inclusion proof: bundles from 0.2 on.
+    pub proof_required: bool,
+    /// It carries a chain where its form has one certificate: bundles from 0.3 on.
+    pub chain_unexpected: bool,
 }
 
 /// What was signed.

@@ -40,6 +40,9 @@ pub struct Subject {
     /// Algorithm → lower-case hex.
     #[serde(default)]
     pub digest: BTreeMap<String, String>,
+    /// `annotations`: what `cosign sign -a` added.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, serde_json::Value>,
 }
 
 impl Statement {
@@ -59,7 +62,16 @@ impl Statement {
 
     /// Whether some subject carries exactly this digest.
     pub fn names(&self, digest: &crate::image::Digest) -> bool {
-        let hex = digest.hex();
-        self.subject.iter().any(|s| s.digest.get(digest.algorithm()).is_some_and(|found| *found == hex))
+        self.about(digest).next().is_some()
+    }
+
+    /// The annotation `name` of a subject that carries exactly this digest.
+    pub fn annotation(&self, digest: &crate::image::Digest, name: &str) -> Option<&str> {
+        self.about(digest).find_map(|subject| subject.annotations.get(name)?.as_str())
+    }
+
+    fn about(&self, digest: &crate::image::Digest) -> impl Iterator<Item = &Subject> {
+        let (algorithm, hex) = (digest.algorithm(), digest.hex());
+        self.subject.iter().filter(move |subject| subject.digest.get(algorithm) == Some(&hex))
     }
 }

@@ -45,6 +45,14 @@ impl Digest {
         }
     }
 
+    /// The hash that made it.
+    pub fn hash(&self) -> crypto::HashAlgorithm {
+        match self {
+            Self::Sha256(_) => crypto::HashAlgorithm::Sha256,
+            Self::Sha512(_) => crypto::HashAlgorithm::Sha512,
+        }
+    }
+
     /// The raw bytes, 32 or 64.
     pub fn bytes(&self) -> &[u8] {
         match self {

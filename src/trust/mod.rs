@@ -7,7 +7,8 @@
 //! |---|---|
 //! | every certificate of a chain is signed by the next one and names it | RFC 5280 §6.1.3 (a)(1), (a)(4) |
 //! | issuers have `cA`, `keyCertSign` and a path length that fits | RFC 5280 §6.1.4 (k) to (n) |
-//! | an issuer's EKU, where it has one, contains code signing | CA/B code-signing requirements; webpki does the same |
+//! | an issuer's EKU, where it has one, contains code signing (time stamping for a TSA) | CA/B code-signing requirements; webpki does the same |
+//! | a TSA's leaf is critically for time stamping and nothing else | RFC 3161 §2.3 |
 //! | the last certificate of a chain is the anchor, self-signed or not | protobuf-specs `CertificateAuthority` |
 //! | an issuer counts where all dates above it and the authority's window meet | RFC 5280 §6.1.3 (a)(2); protobuf-specs `valid_for` |
 //!

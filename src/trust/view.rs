@@ -1,11 +1,12 @@
 //! [`TrustView`]: a trusted root with everything proven that does not depend on the evidence.
 
+use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use sealock_trust_root::root::{Authority, LogKey, RootFinding, TrustedRoot, Window};
 
 use crate::crypto::PublicKey;
-use crate::crypto::certificate::{ANY_USAGE, CODE_SIGNING, Certificate};
+use crate::crypto::certificate::{ANY_USAGE, CODE_SIGNING, Certificate, TIME_STAMPING};
 use crate::decision::Finding;
 
 /// A certificate that may issue signing certificates, with the time for which its own chain is proven.
@@ -20,6 +21,19 @@ pub struct Issuer {
     /// When all certificates from here to the anchor and the authority itself count.
     pub window: Window,
     pub(crate) anchor: TrustAnchor<'static>,
+}
+
+/// A timestamp authority's leaf with the time for which its chain is proven.
+#[derive(Clone, Debug)]
+pub struct Stamper {
+    /// `uri` of the authority.
+    pub authority: String,
+    /// The certificate that signs stamps.
+    pub leaf: Certificate,
+    /// Its key.
+    pub key: PublicKey,
+    /// When it, its issuers and the authority count.
+    pub window: Window,
 }
 
 /// A log's key, ready to check signatures.
@@ -39,7 +53,7 @@ pub struct TrustView {
     issuers: Vec<Issuer>,
     logs: Vec<Log>,
     ct_logs: Vec<Log>,
-    timestamp_authorities: Vec<Authority>,
+    stampers: Vec<Stamper>,
     findings: Vec<RootFinding>,
     too_old: Option<Finding>,
 }
@@ -51,7 +65,12 @@ impl TrustView {
         let mut issuers = Vec::new();
         for (index, authority) in root.certificate_authorities.iter().enumerate() {
             let part = format!("certificateAuthorities[{index}]");
-            prove(authority, &part, &mut issuers, &mut findings);
+            issuers.extend(proven(authority, &part, CODE_SIGNING, &mut findings).0);
+        }
+        let mut stampers = Vec::new();
+        for (index, authority) in root.timestamp_authorities.iter().enumerate() {
+            let part = format!("timestampAuthorities[{index}]");
+            stampers.extend(proven(authority, &part, TIME_STAMPING, &mut findings).1);
         }
         let mut keys = |part: &str, entries: &[LogKey]| {
             let mut out = Vec::new();
@@ -77,7 +96,7 @@ impl TrustView {
             issuers,
             logs,
             ct_logs,
-            timestamp_authorities: root.timestamp_authorities.clone(),
+            stampers,
             findings,
             too_old: None,
         }
@@ -131,53 +150,71 @@ impl TrustView {
     }
 
     /// Timestamp authorities.
-    pub fn timestamp_authorities(&self) -> &[Authority] {
-        &self.timestamp_authorities
+    pub fn stampers(&self) -> &[Stamper] {
+        &self.stampers
     }
 }
 
-/// Adds every certificate of `authority` that may issue, walking from the anchor down.
-fn prove(authority: &Authority, part: &str, issuers: &mut Vec<Issuer>, findings: &mut Vec<RootFinding>) {
+/// The certificates of `authority` that may issue for `usage`, walking from the anchor down, and the leaf below them if
+/// it stamps times.
+fn proven(
+    authority: &Authority,
+    part: &str,
+    usage: ObjectIdentifier,
+    findings: &mut Vec<RootFinding>,
+) -> (Vec<Issuer>, Option<Stamper>) {
+    let mut issuers = Vec::new();
     let mut above: Option<Certificate> = None;
     let mut window = authority.window;
     for (index, der) in authority.chain.iter().enumerate().rev() {
-        let mut refuse = |reason: String| {
-            findings.push(RootFinding {
-                part: format!("{part}.certChain.certificates[{index}]"),
-                reason,
-                kept: false,
+        let step = Certificate::from_der(der).map_err(|e| e.to_string()).and_then(|certificate| {
+            if above.as_ref().is_some_and(|parent| !certificate.is_signed_by(parent)) {
+                return Err("is not signed by the certificate that follows it".into());
+            }
+            window = meet(window, certificate.not_before, certificate.not_after);
+            if usage == TIME_STAMPING && index == 0 && !certificate.is_ca {
+                return stamper(authority, certificate, window).map(Some);
+            }
+            // Certificates below this one that issue themselves: all but a leaf that stamps.
+            let below = if usage == TIME_STAMPING { index.saturating_sub(1) } else { index };
+            may_issue(&certificate, below, usage)?;
+            let anchor = webpki::anchor_from_trusted_cert(&CertificateDer::from(der.as_slice()))
+                .map_err(|e| e.to_string())?
+                .to_owned();
+            issuers.push(Issuer {
+                authority: authority.uri.clone(),
+                subject: certificate.subject.clone(),
+                key_id: certificate.key_id(),
+                window,
+                anchor,
             });
-        };
-        let certificate = match Certificate::from_der(der) {
-            Ok(certificate) => certificate,
-            Err(e) => return refuse(e.to_string()),
-        };
-        if let Some(parent) = &above
-            && !certificate.is_signed_by(parent)
-        {
-            return refuse("is not signed by the certificate that follows it".into());
-        }
-        if let Err(reason) = may_issue(&certificate, index) {
-            return refuse(reason);
-        }
-        window = meet(window, certificate.not_before, certificate.not_after);
-        let anchor = match webpki::anchor_from_trusted_cert(&CertificateDer::from(der.as_slice())) {
-            Ok(anchor) => anchor.to_owned(),
-            Err(e) => return refuse(e.to_string()),
-        };
-        issuers.push(Issuer {
-            authority: authority.uri.clone(),
-            subject: certificate.subject.clone(),
-            key_id: certificate.key_id(),
-            window,
-            anchor,
+            above = Some(certificate);
+            Ok(None)
         });
-        above = Some(certificate);
+        match step {
+            Ok(None) => {}
+            Ok(Some(stamper)) => return (issuers, Some(stamper)),
+            Err(reason) => {
+                let part = format!("{part}.certChain.certificates[{index}]");
+                findings.push(RootFinding { part, reason, kept: false });
+                break;
+            }
+        }
     }
+    (issuers, None)
 }
 
-/// Whether a certificate with `below` certificates under it in its chain may issue signing certificates.
-fn may_issue(certificate: &Certificate, below: usize) -> Result<(), String> {
+/// The leaf of a timestamp authority: for stamping times, critically, and for nothing else (RFC 3161 §2.3).
+fn stamper(authority: &Authority, leaf: Certificate, window: Window) -> Result<Stamper, String> {
+    if leaf.usages.as_deref() != Some(&[TIME_STAMPING]) || !leaf.usages_critical {
+        return Err("is not, critically, for time stamping and nothing else (extendedKeyUsage)".into());
+    }
+    let key = leaf.key().map_err(|e| e.to_string())?;
+    Ok(Stamper { authority: authority.uri.clone(), leaf, key, window })
+}
+
+/// Whether a certificate with `below` issuing certificates under it in its chain may issue for `usage`.
+fn may_issue(certificate: &Certificate, below: usize, usage: ObjectIdentifier) -> Result<(), String> {
     if !certificate.is_ca {
         return Err("is no certificate authority (basicConstraints)".into());
     }
@@ -189,8 +226,9 @@ fn may_issue(certificate: &Certificate, below: usize) -> Result<(), String> {
         return Err(format!("allows fewer than {below} certificates below it (pathLenConstraint)"));
     }
     match &certificate.usages {
-        Some(usages) if !usages.contains(&CODE_SIGNING) && !usages.contains(&ANY_USAGE) => {
-            Err("is not for code signing (extendedKeyUsage)".into())
+        Some(usages) if !usages.contains(&usage) && !usages.contains(&ANY_USAGE) => {
+            let wanted = if usage == CODE_SIGNING { "code signing" } else { "time stamping" };
+            Err(format!("is not for {wanted} (extendedKeyUsage)"))
         }
         _ => Ok(()),
     }

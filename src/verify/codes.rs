@@ -44,6 +44,13 @@ pub static NOT_LOGGED: Code = Code {
     remedy: "mirror the signature with its log entry on the connected side, `sealock-mirror pull IMAGE`, or name the trust root whose log it is in",
 };
 
+/// No timestamp authority of the trust root vouches for the time of signing.
+pub static NO_STAMP: Code = Code {
+    name: "verify/no-timestamp",
+    meaning: "A timestamp is demanded, and no authority of the trust root made one for this signature",
+    remedy: "mirror the signature with its timestamp on the connected side, `sealock-mirror pull IMAGE`, or give the trust root that names its authority",
+};
+
 /// The log entry beside the signature belongs to another signature.
 pub static ENTRY_DIFFERS: Code = Code {
     name: "verify/entry-differs",
@@ -108,6 +115,7 @@ pub static ALL: &[&Code] = &[
     &BAD_CERTIFICATE,
     &BAD_SIGNATURE,
     &NOT_LOGGED,
+    &NO_STAMP,
     &ENTRY_DIFFERS,
     &BAD_ENTRY,
     &NO_TIME,

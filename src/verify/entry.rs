@@ -144,7 +144,18 @@ fn payload_hash(signed: &SignedBy<'_>, body: &Value, pointer: &str) -> Result<()
 }
 
 fn content_hash(signed: &SignedBy<'_>, algorithm: &str, expected: &[u8]) -> Result<(), Rejection> {
-    compare_hash(signed.signed_bytes(), algorithm, expected, "content hash")
+    let found = signed.signed().digest(named(algorithm)?);
+    let found = found.ok_or_else(|| {
+        bad(format!(
+            "it holds a {algorithm} digest, but of the artifact only another digest is known: give the file"
+        ))
+    })?;
+    if found == expected { Ok(()) } else { Err(Rejection::EntryDiffers { part: "content hash" }) }
+}
+
+fn named(algorithm: &str) -> Result<HashAlgorithm, Rejection> {
+    HashAlgorithm::named(algorithm)
+        .ok_or_else(|| bad(format!("hash algorithm {algorithm:?} is not supported")))
 }
 
 fn compare_hash(
@@ -153,13 +164,7 @@ fn compare_hash(
     expected: &[u8],
     part: &'static str,
 ) -> Result<(), Rejection> {
-    let hash = match algorithm {
-        "sha256" | "SHA2_256" => HashAlgorithm::Sha256,
-        "sha384" | "SHA2_384" => HashAlgorithm::Sha384,
-        "sha512" | "SHA2_512" => HashAlgorithm::Sha512,
-        other => return Err(bad(format!("hash algorithm {other:?} is not supported"))),
-    };
-    if hash.digest(content) == expected { Ok(()) } else { Err(Rejection::EntryDiffers { part }) }
+    if named(algorithm)?.digest(content) == expected { Ok(()) } else { Err(Rejection::EntryDiffers { part }) }
 }
 
 fn same_signature(signed: &SignedBy<'_>, found: &[u8]) -> Result<(), Rejection> {

@@ -117,6 +117,10 @@ pub(super) fn prove<'e>(
         if !seen.insert((&entry.log_id, &entry.body)) {
             return Err(Rejection::DuplicateEntry);
         }
+        if signed.evidence().form.proof_required && entry.proof.is_none() {
+            found.aside.push("a bundle of this version must carry an inclusion proof".into());
+            continue;
+        }
         match vouched(entry, view, stamps) {
             Ok(proven) => found.proven.push(proven),
             Err(reason) => found.aside.push(reason),

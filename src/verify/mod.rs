@@ -49,14 +49,50 @@ pub use rejection::Rejection;
 /// What a piece of evidence must prove.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand<'a> {
-    /// The digest that is judged.
-    pub image: &'a Digest,
+    /// What is judged.
+    pub subject: Subject<'a>,
     /// What kind of statement is wanted.
     pub purpose: Purpose,
     /// Who must have signed.
     pub signer: SignerDemand<'a>,
     /// Which log must vouch.
     pub log: LogDemand<'a>,
+    /// Whose timestamps count, and whether one is needed.
+    pub stamp: StampDemand<'a>,
+}
+
+/// Whose timestamps count, and whether one is needed.
+#[derive(Clone, Copy, Debug)]
+pub enum StampDemand<'a> {
+    /// Those of this root; none is needed.
+    Optional(&'a TrustView),
+    /// Those of this root; one is needed.
+    Required(&'a TrustView),
+    /// None is looked at: a key does not expire.
+    None,
+}
+
+/// What is judged. A verdict is about exactly this digest.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A manifest.
+    Image(&'a Digest),
+    /// A file.
+    Artifact {
+        /// Its digest.
+        digest: &'a Digest,
+        /// Its bytes, where they are at hand: some signatures cover the bytes or another digest of them.
+        bytes: Option<&'a [u8]>,
+    },
+}
+
+impl<'a> Subject<'a> {
+    /// The digest.
+    pub fn digest(&self) -> &'a Digest {
+        match self {
+            Self::Image(digest) | Self::Artifact { digest, .. } => digest,
+        }
+    }
 }
 
 /// What kind of statement is wanted. One never counts as the other.
@@ -64,8 +100,20 @@ pub struct Demand<'a> {
 pub enum Purpose {
     /// A signature of the image itself.
     ImageSignature,
-    /// An attestation about the image.
+    /// An attestation about the subject.
     Attestation,
+    /// Whatever vouches for a file: a signature of it, or a statement about it.
+    Artifact,
+}
+
+impl Purpose {
+    fn wanted(self) -> &'static str {
+        match self {
+            Self::ImageSignature => "an image signature",
+            Self::Attestation => "an attestation",
+            Self::Artifact => "a signature of a file",
+        }
+    }
 }
 
 /// Who must have signed.
@@ -82,9 +130,18 @@ pub enum SignerDemand<'a> {
     Key {
         /// The key.
         key: &'a PublicKey,
-        /// The hash that classic signatures with it are made over.
-        hash: HashAlgorithm,
+        /// The hash that signatures with it are made over.
+        hash: KeyHash,
     },
+}
+
+/// The hash that signatures with a given key are made over. Ed25519 needs none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyHash {
+    /// This one: `hashAlgorithm` of a policy.
+    As(HashAlgorithm),
+    /// The one that the evidence names, else the one that the key's size asks for, else SHA-256.
+    Own,
 }
 
 /// Which log must vouch.
@@ -282,7 +339,7 @@ pub fn verify(evidence: &Evidence, demand: &Demand<'_>) -> (Account, Result<Veri
 }
 
 fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Result<Verified, Rejection> {
-    let bound = account.step("subject", subject::bind(evidence, demand.image, demand.purpose))?;
+    let bound = account.step("subject", subject::bind(evidence, demand.subject, demand.purpose))?;
     let (signed, leaf) = match demand.signer {
         SignerDemand::Keyless { .. } => {
             let result = certificate::leaf(evidence)
@@ -300,11 +357,15 @@ fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Res
         LogDemand::Optional(view) => (leaf.is_some().then_some(view), false),
         LogDemand::None => (None, false),
     };
-    let stamps = match demand.signer {
-        SignerDemand::Keyless { view, .. } => timestamp::prove(&signed, view),
-        SignerDemand::Key { .. } => timestamp::Stamps::none(),
+    let stamps = match demand.stamp {
+        StampDemand::Optional(view) | StampDemand::Required(view) => timestamp::prove(&signed, view),
+        StampDemand::None => timestamp::Stamps::none(),
     };
     account.set("timestamp", if stamps.is_empty() { Outcome::NotRequired } else { Outcome::Passed });
+    if let (StampDemand::Required(view), true) = (demand.stamp, stamps.is_empty()) {
+        let missing = Rejection::NoStamp { root: view.name().to_owned(), aside: stamps.aside().to_vec() };
+        return account.step("timestamp", Err(missing));
+    }
     let entries = match log_view {
         None => {
             account.set("log-entry", Outcome::NotRequired);

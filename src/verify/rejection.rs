@@ -47,6 +47,14 @@ pub enum Rejection {
         /// Why each entry that is there was set aside.
         aside: Vec<String>,
     },
+    /// A timestamp was demanded and none verifies.
+    #[error("no timestamp of an authority of trust root {root:?}{}", if aside.is_empty() { String::new() } else { format!(": {}", aside.join("; ")) })]
+    NoStamp {
+        /// Name of the root.
+        root: String,
+        /// Why each stamp that is there was set aside.
+        aside: Vec<String>,
+    },
     /// An entry of a log is about something else.
     #[error("the log entry belongs to another signature: its {part} differs")]
     EntryDiffers {
@@ -115,6 +123,7 @@ impl Rejection {
             Self::BadCertificate { .. } => &codes::BAD_CERTIFICATE,
             Self::BadSignature { .. } => &codes::BAD_SIGNATURE,
             Self::NotLogged { .. } => &codes::NOT_LOGGED,
+            Self::NoStamp { .. } => &codes::NO_STAMP,
             Self::EntryDiffers { .. } => &codes::ENTRY_DIFFERS,
             Self::BadEntry { .. } | Self::DuplicateEntry => &codes::BAD_ENTRY,
             Self::NoTime => &codes::NO_TIME,
@@ -135,7 +144,7 @@ impl Rejection {
             Self::BadCertificate { .. } => 3,
             Self::BadSignature { .. } => 4,
             Self::BadEntry { .. } | Self::DuplicateEntry => 5,
-            Self::NotLogged { .. } => 6,
+            Self::NotLogged { .. } | Self::NoStamp { .. } => 6,
             Self::EntryDiffers { .. } => 7,
             Self::NoTime => 8,
             Self::UnknownIssuer { .. } => 9,

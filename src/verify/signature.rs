@@ -1,8 +1,8 @@
 //! Step 2: the signature is one of the signed bytes, by the certificate's key or by the key asked for.
 
-use super::Rejection;
 use super::certificate::Leaf;
-use super::subject::Bound;
+use super::subject::{Bound, Signed};
+use super::{KeyHash, Rejection};
 use crate::crypto::{HashAlgorithm, KeyAlgorithm, PublicKey};
 use crate::evidence::{Content, Evidence};
 
@@ -26,8 +26,9 @@ impl<'e> SignedBy<'e> {
         self.bound.evidence()
     }
 
-    pub(super) fn signed_bytes(&self) -> &[u8] {
-        self.bound.signed_bytes()
+    /// What was signed.
+    pub(super) fn signed(&self) -> &Signed<'e> {
+        self.bound.signed()
     }
 
     /// The one signature that verified.
@@ -51,21 +52,16 @@ impl<'e> SignedBy<'e> {
 pub(super) fn by_certificate<'e>(bound: Bound<'e>, leaf: &Leaf) -> Result<SignedBy<'e>, Rejection> {
     let key = leaf.key().map_err(|e| Rejection::BadCertificate { reason: e.to_string() })?;
     // cosign hashes with SHA-256 whatever the curve; newer clients hash as the curve asks. Both are sound.
-    let hashes = match key.algorithm() {
-        KeyAlgorithm::EcdsaP384 => vec![HashAlgorithm::Sha256, HashAlgorithm::Sha384],
-        KeyAlgorithm::EcdsaP521 => vec![HashAlgorithm::Sha256, HashAlgorithm::Sha512],
-        _ => vec![HashAlgorithm::Sha256],
-    };
-    let signature = find(&bound, &key, &hashes, "certificate's key")?;
+    let signature = find(&bound, &key, KeyHash::Own, "certificate's key")?;
     Ok(SignedBy { bound, signature, verifier: Verifier::Certificate(leaf.der.clone()) })
 }
 
 pub(super) fn by_key<'e>(
     bound: Bound<'e>,
     key: &PublicKey,
-    hash: HashAlgorithm,
+    hash: KeyHash,
 ) -> Result<SignedBy<'e>, Rejection> {
-    let signature = find(&bound, key, &[hash], "given key")?;
+    let signature = find(&bound, key, hash, "given key")?;
     Ok(SignedBy { bound, signature, verifier: Verifier::Key(key.clone()) })
 }
 
@@ -73,15 +69,41 @@ pub(super) fn by_key<'e>(
 fn find<'e>(
     bound: &Bound<'e>,
     key: &PublicKey,
-    hashes: &[HashAlgorithm],
+    hash: KeyHash,
     by: &'static str,
 ) -> Result<&'e [u8], Rejection> {
-    let candidates: Vec<&'e [u8]> = match &bound.evidence().content {
-        Content::SimpleSigning { signature, .. } | Content::Message { signature, .. } => vec![signature],
-        Content::Envelope { envelope, .. } => envelope.signatures.iter().map(Vec::as_slice).collect(),
+    let one;
+    let candidates: &[Vec<u8>] = match &bound.evidence().content {
+        Content::SimpleSigning { signature, .. } | Content::Message { signature, .. } => {
+            one = std::slice::from_ref(signature);
+            one
+        }
+        Content::Envelope { envelope, .. } => &envelope.signatures,
+    };
+    let hashes = match (hash, &bound.evidence().content) {
+        (KeyHash::As(hash), _) => vec![hash],
+        // A message says which hash it was signed over.
+        (KeyHash::Own, Content::Message { digest: Some((name, _)), .. }) => {
+            HashAlgorithm::named(name).into_iter().collect()
+        }
+        (KeyHash::Own, _) if key.own_hash() == HashAlgorithm::Sha256 => vec![HashAlgorithm::Sha256],
+        (KeyHash::Own, _) => vec![key.own_hash(), HashAlgorithm::Sha256],
     };
     candidates
-        .into_iter()
-        .find(|signature| hashes.iter().any(|hash| key.verifies(*hash, bound.signed_bytes(), signature)))
+        .iter()
+        .map(Vec::as_slice)
+        .find(|signature| verifies(bound.signed(), key, &hashes, signature))
         .ok_or(Rejection::BadSignature { by })
+}
+
+fn verifies(signed: &Signed<'_>, key: &PublicKey, hashes: &[HashAlgorithm], signature: &[u8]) -> bool {
+    match signed.bytes() {
+        Some(bytes) if key.algorithm() == KeyAlgorithm::Ed25519 => {
+            key.verifies(HashAlgorithm::Sha512, bytes, signature) || key.verifies_ed25519ph(bytes, signature)
+        }
+        Some(bytes) => hashes.iter().any(|hash| key.verifies(*hash, bytes, signature)),
+        None => hashes.iter().any(|hash| {
+            signed.digest(*hash).is_some_and(|digest| key.verifies_digest(*hash, &digest, signature))
+        }),
+    }
 }
