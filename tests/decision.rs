@@ -382,7 +382,12 @@ fn past_the_budget_nothing_is_decided() {
     let blob = sealock::image::Digest::sha256(&layer.blob);
     let evidence =
         sealock::evidence::classic::signature(blob, layer.blob.clone(), &layer.annotations).unwrap();
-    let piece = Piece { digest: blob, kind: Kind::ClassicSignature, state: State::Read(Box::new(evidence)) };
+    let piece = Piece {
+        digest: blob,
+        kind: Kind::ClassicSignature,
+        by_subject: false,
+        state: State::Read(Box::new(evidence)),
+    };
     let reference = Reference::parse(&world.image.pinned()).unwrap();
     let policies = own("enforce");
     for (count, verdict, code) in [

@@ -65,6 +65,7 @@ impl World {
         let pieces = signatures.into_iter().map(|evidence| Piece {
             digest: evidence.digest,
             kind: Kind::ClassicSignature,
+            by_subject: false,
             state: State::Read(Box::new(evidence)),
         });
         let gathered =

@@ -67,8 +67,10 @@ pub fn run(args: &VerifyBlobArgs, output: &mut Output) -> Result<Status, Failure
         Ok(evidence) => State::Read(Box::new(evidence)),
         Err(fault) => State::Malformed(fault),
     };
-    let gathered =
-        Gathered { pieces: vec![Piece { digest: blob, kind: Kind::Bundle, state }], ..Gathered::default() };
+    let gathered = Gathered {
+        pieces: vec![Piece { digest: blob, kind: Kind::Bundle, by_subject: true, state }],
+        ..Gathered::default()
+    };
     let (digest, content) = artifact(&args.artifact)?;
     let decision =
         decide_artifact(&args.artifact, &digest, content.as_deref(), &demand, &gathered, &held.roots.default);

@@ -72,6 +72,7 @@ impl AdHoc {
             if self.require_timestamp { StampDemand::Required(view) } else { StampDemand::Optional(view) };
         Wanted {
             kinds,
+            classic_by_subject: true,
             purpose,
             signer,
             log,

@@ -92,6 +92,7 @@ fn wanted<'a>(
     let kinds: &[Kind] = if authority.bundle_format { &[Kind::Bundle] } else { &[Kind::ClassicSignature] };
     let base = |signer, log, stamp, root, identities| Wanted {
         kinds,
+        classic_by_subject: false,
         purpose: Purpose::ImageSignature,
         signer,
         log,

@@ -16,7 +16,7 @@
 use super::model::{AuthorityResult, EvidenceResult, Identity, Strength, Verdict};
 use super::{Finding, codes};
 use crate::crypto::Certificate;
-use crate::evidence::{self, Content, Evidence, Gathered, Kind, State, limits};
+use crate::evidence::{self, Content, Evidence, Gathered, Kind, Piece, State, limits};
 use crate::image::Digest;
 use crate::policy::identity::{Identity as Accepted, IdentityMatch};
 use crate::trust::TrustView;
@@ -28,6 +28,8 @@ use crate::verify::{
 pub(super) struct Wanted<'a> {
     /// Forms that count.
     pub kinds: &'static [Kind],
+    /// Whether classic evidence counts that was found by its subject instead of a tag.
+    pub classic_by_subject: bool,
     /// Signature or attestation.
     pub purpose: Purpose,
     /// Who must have signed.
@@ -66,6 +68,11 @@ impl Wanted<'_> {
             StampDemand::Optional(_) | StampDemand::None => None,
         };
         keyless.or(log).or(stamp)
+    }
+
+    fn looks_at(&self, piece: &Piece) -> bool {
+        let classic_by_subject = piece.by_subject && piece.kind != Kind::Bundle;
+        self.kinds.contains(&piece.kind) && (self.classic_by_subject || !classic_by_subject)
     }
 
     fn kind_names(&self) -> String {
@@ -152,7 +159,7 @@ pub(super) fn search(
     let mut nearest = None;
     let mut open = None;
     let mut budget = limits::CANDIDATES;
-    for piece in gathered.pieces.iter().filter(|piece| wanted.kinds.contains(&piece.kind)) {
+    for piece in gathered.pieces.iter().filter(|piece| wanted.looks_at(piece)) {
         let kind = piece.kind;
         let evidence = match &piece.state {
             State::Read(evidence) => evidence,
@@ -236,7 +243,7 @@ fn conclude(
         result.verdict = Verdict::Deny;
         return;
     }
-    let other = gathered.pieces.iter().find(|piece| !wanted.kinds.contains(&piece.kind));
+    let other = gathered.pieces.iter().find(|piece| !wanted.looks_at(piece));
     if let Some(other) = other {
         result.verdict = Verdict::Deny;
         result.findings.push(

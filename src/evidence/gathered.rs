@@ -19,6 +19,8 @@ pub struct Piece {
     pub digest: Digest,
     /// Form, from where it was found.
     pub kind: Kind,
+    /// Found by its subject instead of a tag: policy-controller looks for classic evidence by tag alone.
+    pub by_subject: bool,
     /// The evidence, or why there is none.
     pub state: State,
 }

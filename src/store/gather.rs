@@ -64,7 +64,8 @@ fn layers(
     depth: usize,
     out: &mut Gathered,
 ) {
-    let mut note = |state: State| out.pieces.push(Piece { digest: *digest, kind, state });
+    let by_subject = kind == Kind::Bundle;
+    let mut note = |state: State| out.pieces.push(Piece { digest: *digest, kind, by_subject, state });
     let bytes = match source.read(digest, MAX_MANIFEST) {
         Ok(bytes) => bytes,
         Err(e) => {
@@ -120,17 +121,17 @@ fn layers(
 }
 
 fn piece(source: &dyn Source, layer: &Descriptor, kind: Kind, out: &mut Gathered) {
+    let by_subject = kind == Kind::Bundle;
+    // What hangs on the image by its subject says by its media type what it is; what hangs there by a tag, by the tag.
+    let kind = match (kind, layer.media_type.as_str()) {
+        (Kind::Bundle, classic::SIMPLE_SIGNING) => Kind::ClassicSignature,
+        (Kind::Bundle, media_type) if !media_type.starts_with(bundle::MEDIA_TYPE_PREFIX) => return,
+        (kind, _) => kind,
+    };
     let limit = match kind {
         Kind::ClassicSignature => limits::SIMPLE_SIGNING,
         Kind::ClassicAttestation | Kind::Bundle => limits::ENVELOPE,
     };
-    let wanted = match kind {
-        Kind::Bundle => layer.media_type.starts_with(bundle::MEDIA_TYPE_PREFIX),
-        Kind::ClassicSignature | Kind::ClassicAttestation => true,
-    };
-    if !wanted {
-        return;
-    }
     if !out.present.contains(&kind) {
         out.present.push(kind);
     }
@@ -151,5 +152,5 @@ fn piece(source: &dyn Source, layer: &Descriptor, kind: Kind, out: &mut Gathered
             }
         }
     };
-    out.pieces.push(Piece { digest: layer.digest, kind, state: parsed });
+    out.pieces.push(Piece { digest: layer.digest, kind, by_subject, state: parsed });
 }
