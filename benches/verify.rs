@@ -44,6 +44,7 @@ fn main() {
     println!("signature {} of {}", row.id, row.image);
     keyless(row);
     keyed();
+    stamped();
 }
 
 fn annotations(row: &Row) -> BTreeMap<String, String> {
@@ -294,4 +295,43 @@ fn keyed() {
     comparison.add("verify, no log asked", || verify(&evidence, &alone).1.unwrap());
     comparison.add("verify, log entry required (a second P-256)", || verify(&evidence, &logged).1.unwrap());
     comparison.report("one classic signature with a P-256 key, warm, uncached", ROUNDS, CALLS);
+}
+
+/// A DSSE bundle with a Rekor v2 entry and a timestamp, from the corpus' private Sigstore (P-384 authorities).
+fn stamped() {
+    let folder = corpus::path().unwrap().join("private-sigstore");
+    let blobs = folder.join("layouts/bundle-b-v2-t1/blobs/sha256");
+    let bytes = std::fs::read_dir(&blobs)
+        .unwrap()
+        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .find(|bytes| bytes.starts_with(br#"{"mediaType":"application/vnd.dev.sigstore.bundle"#))
+        .unwrap();
+    let evidence = sealock::evidence::bundle::parse(Digest::sha256(&bytes), &bytes).unwrap();
+    let Content::Envelope { statement, .. } = &evidence.content else { panic!() };
+    let hex_digest = &statement.subject[0].digest["sha256"];
+    let image: Digest = format!("sha256:{hex_digest}").parse().unwrap();
+    let root = std::fs::read(folder.join("trust/trusted_root.json")).unwrap();
+    let view =
+        TrustView::build("private", &sealock_trust_root::root::TrustedRoot::from_json(&root).unwrap());
+    let demand = Demand {
+        image: &image,
+        purpose: Purpose::ImageSignature,
+        signer: SignerDemand::Keyless { view: &view, sct: true },
+        log: LogDemand::Required(&view),
+    };
+    let text = std::str::from_utf8(&bytes).unwrap();
+    let bundle = sigstore_verify::types::Bundle::from_json(text).unwrap();
+    let root = std::str::from_utf8(&root).unwrap();
+    let root = sigstore_verify::trust_root::TrustedRoot::from_json(root).unwrap();
+    let verifier = sigstore_verify::Verifier::new(&root).unwrap();
+    let policy = sigstore_verify::VerificationPolicy::any_identity();
+    let hash = sigstore_verify::types::Sha256Hash::from_hex(hex_digest).unwrap();
+    let mut comparison = Comparison::default();
+    comparison.add("sigstore-verify", || verifier.verify(hash, &bundle, &policy).unwrap());
+    comparison.add("verify", || verify(&evidence, &demand).1.unwrap());
+    comparison.add("parsing + verify", || {
+        let evidence = sealock::evidence::bundle::parse(Digest::sha256(&bytes), &bytes).unwrap();
+        verify(&evidence, &demand).1.unwrap()
+    });
+    comparison.report("one bundle with Rekor v2 and a timestamp, warm, uncached", ROUNDS, CALLS);
 }

@@ -17,10 +17,11 @@
 //! Settings: WAL, so that readers never wait for the writer; `synchronous=FULL`; `STRICT` tables;
 //! `trusted_schema=OFF`, defensive mode and `cell_size_check`, so that a planted file can neither run code nor
 //! crash the reader; no memory mapping, so that a truncated file is an error and not a signal. WAL needs a local
-//! disk. On a read-only medium the file is opened as immutable, which is sound only without a `-wal` beside it.
+//! disk. On a read-only medium, or for a user who may only read, the file is opened as immutable, which is sound
+//! only as long as nobody writes: so there must be no `-wal` beside it, and [`Catalogue::stale`] is asked before and
+//! after each question.
 //!
-//! Migrations: one entry of [`MIGRATIONS`] for each version, applied in one transaction; entries are never
-//! changed or removed. A newer version is refused.
+//! Versions and migrations: `schema`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,35 +31,16 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 use super::StoreFault;
 use super::columns::{digest, form, form_number, kind, kind_number, optional_digest, size};
+use super::fault::During;
 use super::graph::{Graph, Node};
 use super::name::{EvidenceTag, Name};
+use super::schema::{APPLICATION_ID, known, migrate, newest};
 use crate::image::Digest;
 
 /// File name in the store.
 pub(super) const FILE: &str = "catalog.sqlite";
-/// `SEAL`, so that `file` and we ourselves recognise it.
-const APPLICATION_ID: i64 = 0x5345_414c;
 /// How long a connection waits where `SQLite` cannot avoid it (recovery after a kill).
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// One entry for each version, never changed once released.
-const MIGRATIONS: &[&str] = &["
-CREATE TABLE blob (digest BLOB PRIMARY KEY NOT NULL CHECK (length(digest) IN (32, 64)),
-                   size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE manifest (digest BLOB PRIMARY KEY NOT NULL REFERENCES blob (digest),
-                       kind INTEGER NOT NULL, artifact_type TEXT, subject BLOB) STRICT, WITHOUT ROWID;
-CREATE INDEX manifest_subject ON manifest (subject) WHERE subject IS NOT NULL;
-CREATE TABLE name (repository TEXT NOT NULL, tag TEXT NOT NULL,
-                   digest BLOB NOT NULL REFERENCES manifest (digest), sealed INTEGER NOT NULL DEFAULT 0,
-                   PRIMARY KEY (repository, tag)) STRICT, WITHOUT ROWID;
-CREATE TABLE root (digest BLOB PRIMARY KEY NOT NULL REFERENCES manifest (digest)) STRICT, WITHOUT ROWID;
-CREATE TABLE loose (subject BLOB NOT NULL, form INTEGER NOT NULL,
-                    manifest BLOB NOT NULL REFERENCES manifest (digest),
-                    PRIMARY KEY (subject, form, manifest)) STRICT, WITHOUT ROWID;
-CREATE TABLE missing (parent BLOB NOT NULL REFERENCES manifest (digest), child BLOB NOT NULL,
-                      PRIMARY KEY (parent, child)) STRICT, WITHOUT ROWID;
-CREATE TABLE state (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"];
 
 /// `state`: digest of the `index.json` that belongs to the committed rows.
 pub(super) const INDEX_NOW: &str = "index";
@@ -70,7 +52,12 @@ pub(super) const INDEX_BEFORE: &str = "index-before";
 pub(super) struct Catalogue {
     connection: Connection,
     place: PathBuf,
+    /// The file as it was when it was opened as immutable.
+    immutable: Option<Stamp>,
 }
+
+/// What changes when a file is written: size, and time of change in seconds and nanoseconds.
+type Stamp = (u64, i64, i64);
 
 /// What changed in a commit.
 #[derive(Debug, Default)]
@@ -121,23 +108,41 @@ impl Catalogue {
         });
         let connection = match opened {
             Ok(connection) => connection,
-            // A read-only medium: WAL needs a writable directory, unless nothing can be in the log.
+            // WAL needs a writable directory, unless there is nothing in the log.
             Err(rusqlite::Error::SqliteFailure(e, _))
                 if matches!(e.code, rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::ReadOnly)
-                    && std::fs::symlink_metadata(root.join(format!("{FILE}-wal")))
-                        .map_or(true, |m| m.len() == 0) =>
+                    && !log_exists(root) =>
             {
-                let uri = format!("file:{}?immutable=1", percent(&path));
-                let c =
-                    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(fault)?;
-                configure(&c).map_err(fault)?;
-                c
+                return Self::read_immutable(root);
             }
             Err(e) => return Err(fault(e)),
         };
-        let catalogue = Self { connection, place: root.to_owned() };
+        let catalogue = Self { connection, place: root.to_owned(), immutable: None };
         catalogue.check_version()?;
         Ok(catalogue)
+    }
+
+    /// Opens the catalogue where nothing can be written beside it.
+    fn read_immutable(root: &Path) -> Result<Self, StoreFault> {
+        let path = root.join(FILE);
+        let fault = |e: rusqlite::Error| fault(root, &e);
+        let before = stamp(&path).during("looking at", &path)?;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let uri = format!("file:{}?immutable=1", percent(&path));
+        let connection = Connection::open_with_flags(uri, flags).map_err(fault)?;
+        configure(&connection).map_err(fault)?;
+        let catalogue = Self { connection, place: root.to_owned(), immutable: Some(before) };
+        catalogue.check_version()?;
+        Ok(catalogue)
+    }
+
+    /// Whether somebody writes, or has written, to a catalogue that was opened as immutable. Its answers from
+    /// then on mean nothing.
+    pub(super) fn stale(&self) -> bool {
+        self.immutable.is_some_and(|opened| {
+            log_exists(&self.place) || stamp(&self.place.join(FILE)).map_or(true, |now| now != opened)
+        })
     }
 
     /// Opens the catalogue for writing and brings it to the present version. The caller holds the lock.
@@ -166,7 +171,7 @@ impl Catalogue {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fault)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
         migrate(&mut connection, root)?;
-        Ok(Self { connection, place: root.to_owned() })
+        Ok(Self { connection, place: root.to_owned(), immutable: None })
     }
 
     fn check_version(&self) -> Result<(), StoreFault> {
@@ -454,6 +459,20 @@ fn each_named<E: From<StoreFault>>(
     Ok(())
 }
 
+/// Whether there is anything in the log beside the file.
+fn log_exists(root: &Path) -> bool {
+    match std::fs::symlink_metadata(root.join(format!("{FILE}-wal"))) {
+        Ok(metadata) => metadata.len() > 0,
+        Err(e) => e.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
+fn stamp(path: &Path) -> std::io::Result<Stamp> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.len(), metadata.ctime(), metadata.ctime_nsec()))
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -464,44 +483,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-fn migrate(connection: &mut Connection, root: &Path) -> Result<(), StoreFault> {
-    let fault = |e: rusqlite::Error| fault(root, &e);
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(fault)?;
-    let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let version = pragma("user_version").map_err(fault)?;
-    let application = pragma("application_id").map_err(fault)?;
-    let tables: i64 =
-        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
-    if application != APPLICATION_ID && (version != 0 || tables != 0) {
-        return Err(StoreFault::Catalogue {
-            place: root.to_owned(),
-            reason: format!("{FILE} was not made by sealock"),
-        });
-    }
-    known(version, root)?;
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    for migration in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(migration).map_err(fault)?;
-    }
-    if version < newest() {
-        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fault)?;
-        transaction.pragma_update(None, "user_version", newest()).map_err(fault)?;
-    }
-    transaction.commit().map_err(fault)
-}
-
-fn newest() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
-}
-
-fn known(version: i64, root: &Path) -> Result<(), StoreFault> {
-    if (0..=newest()).contains(&version) {
-        return Ok(());
-    }
-    Err(StoreFault::NewerFormat { place: root.join(FILE), found: version, known: newest() })
-}
-
-fn fault(place: &Path, error: &rusqlite::Error) -> StoreFault {
+/// Words for what `SQLite` says.
+pub(super) fn fault(place: &Path, error: &rusqlite::Error) -> StoreFault {
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
         return StoreFault::Io {
             what: "writing",
@@ -549,4 +532,32 @@ fn named(row: &rusqlite::Row<'_>) -> rusqlite::Result<Named> {
             size: size(row, 7)?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Writer;
+
+    #[test]
+    fn an_immutable_catalogue_notices_a_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        Writer::init(&root, None, Duration::ZERO).unwrap();
+        let catalogue = Catalogue::read_immutable(&root).unwrap();
+        assert!(!catalogue.stale());
+        assert_eq!(catalogue.name("host.example/app", "1").unwrap(), None);
+        let mut writing = Catalogue::write(&root).unwrap();
+        let commit = writing.begin().unwrap();
+        commit.set_state("key", Some("value")).unwrap();
+        commit.finish().unwrap();
+        // While the log stands, and after it is gone.
+        assert!(catalogue.stale());
+        drop(writing);
+        assert!(!log_exists(&root));
+        assert!(catalogue.stale());
+        assert!(!Catalogue::read_immutable(&root).unwrap().stale());
+        // One that may write beside the file sees the writer's log and is never stale.
+        assert!(!Catalogue::read(&root).unwrap().stale());
+    }
 }

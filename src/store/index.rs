@@ -26,9 +26,9 @@ use super::{StoreFault, codes};
 use crate::image::Digest;
 use crate::image::manifest::{Descriptor, OCI_INDEX};
 
-/// Largest `index.json` that is read, in bytes: about 200,000 entries. It is not a registry's manifest, so the
-/// limit of those does not apply.
-pub(super) const MAX_INDEX_FILE: u64 = 64 * 1024 * 1024;
+/// Largest `index.json` that is read, in bytes. It is not a registry's manifest, so the limit of those does not
+/// apply: an image with a signature takes about 830 bytes, so this is enough for 600,000 of them.
+pub(super) const MAX_INDEX_FILE: u64 = 512 * 1024 * 1024;
 
 /// The standard annotation for a name.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -254,6 +254,23 @@ mod tests {
         let entries = parse(text.as_bytes(), None).unwrap();
         assert_eq!(entries[0].name, None);
         assert_eq!(entries[0].label, None);
+    }
+
+    /// A store writes its own `index.json` whole, so what it can hold it must also be able to read again.
+    #[test]
+    fn index_of_a_large_store_stays_below_the_limit() {
+        let mut line = Line {
+            media_type: crate::image::manifest::OCI_MANIFEST.to_owned(),
+            digest: Digest::sha256(b"x"),
+            size: 10_000,
+            artifact_type: None,
+            annotations: BTreeMap::new(),
+        };
+        let evidence = format!("registry.example.com/some-team/some-application:sha256-{}.sig", "0a".repeat(32));
+        line.name(&name::full(&evidence).unwrap());
+        let one = serde_json::to_vec(&line).unwrap().len() as u64;
+        // 500,000 images with a signature each: two names an image, at most this long.
+        assert!(one * 2 * 500_000 < MAX_INDEX_FILE, "{one} bytes a line");
     }
 
     #[test]

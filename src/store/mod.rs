@@ -51,6 +51,7 @@ mod marker;
 mod name;
 mod reader;
 pub mod reindex;
+mod schema;
 pub mod source;
 mod staging;
 mod sweep;

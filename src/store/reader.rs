@@ -57,13 +57,25 @@ impl Store {
         &self,
         ask: impl FnOnce(&Catalogue) -> Result<T, StoreFault>,
     ) -> Result<T, StoreFault> {
-        match self.catalogue.lock() {
-            Ok(catalogue) => ask(&catalogue),
-            Err(_) => Err(StoreFault::Catalogue {
+        let Ok(mut catalogue) = self.catalogue.lock() else {
+            return Err(StoreFault::Catalogue {
                 place: self.root.clone(),
                 reason: "an earlier question broke off".to_owned(),
-            }),
+            });
+        };
+        if catalogue.stale() {
+            *catalogue = Catalogue::read(&self.root)?;
         }
+        let answer = ask(&catalogue);
+        if catalogue.stale() {
+            // Only for one who may not write beside the catalogue: what was read may be torn.
+            return Err(StoreFault::Busy {
+                place: self.root.clone(),
+                holder: "another process".to_owned(),
+                waited: 0,
+            });
+        }
+        answer
     }
 
     fn ask<T>(
