@@ -116,6 +116,22 @@ fn every_named_test_of_the_threat_model_exists() {
     assert!(ids[&'H'].len() > 30 && covered > 20, "the history has its rows, and rows have tests");
 }
 
+#[test]
+fn every_named_test_of_the_architecture_exists() {
+    let document = read("ARCHITECTURE.md");
+    let known = test_names(&sources());
+    let table = document.lines().skip_while(|line| *line != "| rule | where | proven by |").skip(2);
+    let mut named = 0;
+    for line in table.take_while(|line| line.starts_with('|')) {
+        let (_, tests) = line.trim_end_matches(" |").rsplit_once(" | ").unwrap();
+        for name in tests.split('`').skip(1).step_by(2) {
+            assert!(known.contains(name), "no test is named {name}: {line}");
+            named += 1;
+        }
+    }
+    assert!(named > 15, "the rules of trust name their tests");
+}
+
 /// The name of the static that holds a code, with its room's folder: `store` and `TAR_NAME`.
 fn constants(sources: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
