@@ -408,3 +408,78 @@ fn past_the_budget_nothing_is_decided() {
         assert!(codes(&decision).contains(&code), "{count}: {:?}", codes(&decision));
     }
 }
+
+/// A referrer that one repository lists is not evidence in another: as with a `.sig` tag, the place counts.
+#[test]
+fn evidence_of_another_repository_does_not_count() {
+    let world = World::new(15);
+    let signed = world.sigstore.keyless(&Identity::example()).image_statement(&world.image.digest());
+    let elsewhere = Image::new("registry.example.com/other/app", "app");
+    assert_eq!(elsewhere.digest(), world.image.digest(), "one digest in two repositories");
+    let identity = Identity::example();
+    let bundle = policies(&keyless("enforce", identity.name.text(), "    signatureFormat: bundle\n"));
+    let bare = Layout::new().image(NAME, &world.image).referrer(&world.image, &signed);
+    assert_eq!(world.decide(&bare, &bundle).verdict, Verdict::Allow, "listed nowhere: it counts everywhere");
+    let here = bare.clone().fallback_index(&world.image);
+    assert_eq!(world.decide(&here, &bundle).verdict, Verdict::Allow);
+    let there = bare.fallback_index(&elsewhere);
+    let decision = world.decide(&there, &bundle);
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Undecided, vec!["evidence/not-mirrored"]));
+}
+
+#[test]
+fn every_attestation_that_is_asked_for_must_be_there() {
+    let world = World::new(16);
+    let identity = Identity::example();
+    let attest = |kind: &str| {
+        let signer = world.sigstore.keyless(&identity);
+        signer.statement("v1", REPOSITORY, &world.image.digest(), kind, "{}").layer()
+    };
+    let (vuln, provenance) =
+        ("https://cosign.sigstore.dev/attestation/vuln/v1", "https://slsa.dev/provenance/v1");
+    let asked = "    attestations:\n    - {name: v, predicateType: vuln}\n    - {name: p, predicateType: slsaprovenance1}\n";
+    let policy = policies(&keyless("enforce", identity.name.text(), asked));
+    let layout = |layers: &[Layer]| {
+        layers.iter().fold(Layout::new().image(NAME, &world.image), |layout, layer| {
+            layout.attestation(&world.image, layer)
+        })
+    };
+    assert_eq!(world.decide(&layout(&[attest(vuln), attest(provenance)]), &policy).verdict, Verdict::Allow);
+    let decision = world.decide(&layout(&[attest(vuln)]), &policy);
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["policy/predicate-differs"]));
+    let signature = world.layout(&[world.layer(&identity)]);
+    assert_eq!(world.decide(&signature, &policy).verdict, Verdict::Deny, "a signature is no attestation");
+}
+
+#[test]
+fn references_of_a_bundle_authority_must_agree() {
+    let world = World::new(17);
+    let signed = world.sigstore.keyless(&Identity::example()).image_statement(&world.image.digest());
+    let layout = Layout::new().image(NAME, &world.image).referrer(&world.image, &signed);
+    let identity = Identity::example();
+    for more in ["    rfc3161timestamp: {trustRootRef: other}\n", ""] {
+        let text = keyless("enforce", identity.name.text(), &format!("    signatureFormat: bundle\n{more}"));
+        let text = if more.is_empty() {
+            text.replace("ctlog: {url: ", "ctlog: {trustRootRef: other, url: ")
+        } else {
+            text
+        };
+        let decision = world.decide(&layout, &policies(&text));
+        assert_eq!(
+            (decision.verdict, codes(&decision)),
+            (Verdict::Deny, vec!["policy/references-differ"]),
+            "{text}"
+        );
+    }
+}
+
+/// Upstream lets a missing timestamp pass and switches the log off; here both must hold.
+#[test]
+fn a_timestamp_that_is_demanded_must_be_there() {
+    let world = World::new(18);
+    let identity = Identity::example();
+    let layout = world.layout(&[world.layer(&identity)]);
+    let text = keyless("enforce", identity.name.text(), "    rfc3161timestamp: {trustRootRef: other}\n");
+    let decision = world.decide(&layout, &policies(&text));
+    assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/no-timestamp"]));
+}

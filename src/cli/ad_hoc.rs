@@ -10,6 +10,7 @@ use super::files;
 use crate::crypto::PublicKey;
 use crate::decision::ad_hoc::{AdHoc, AdHocSigner};
 use crate::policy::identity::{Identity, Matcher};
+use crate::policy::predicate::predicate_uri;
 use crate::policy::regexp::Regexp;
 
 /// Largest public key file that is read, in bytes.
@@ -116,7 +117,7 @@ impl AdHocArgs {
             signer,
             claims,
             annotations: self.annotations()?,
-            predicate_type: self.predicate_type.as_deref().map(predicate_uri),
+            predicate_type: self.predicate_type.as_deref().map(|name| predicate_uri(name).to_owned()),
             require_timestamp: self.use_signed_timestamps,
             ignore_log: self.insecure_ignore_tlog,
             ignore_sct: self.insecure_ignore_sct,
@@ -188,20 +189,4 @@ impl AdHocArgs {
             })
             .collect()
     }
-}
-
-/// cosign's short names of predicate types; everything else stands for itself.
-fn predicate_uri(name: &str) -> String {
-    match name {
-        "custom" => "https://cosign.sigstore.dev/attestation/v1",
-        "slsaprovenance" | "slsaprovenance02" => "https://slsa.dev/provenance/v0.2",
-        "slsaprovenance1" => "https://slsa.dev/provenance/v1",
-        "spdx" | "spdxjson" => "https://spdx.dev/Document",
-        "cyclonedx" => "https://cyclonedx.org/bom",
-        "link" => "https://in-toto.io/Link/v1",
-        "vuln" => "https://cosign.sigstore.dev/attestation/vuln/v1",
-        "openvex" => "https://openvex.dev/ns",
-        other => other,
-    }
-    .to_owned()
 }

@@ -108,7 +108,11 @@ fn referenced(policies: &[Policy]) -> BTreeSet<String> {
                 AuthorityKind::Keyless { trust_root_ref, .. } => trust_root_ref.clone(),
                 _ => None,
             };
-            [keyless, authority.ctlog.as_ref().and_then(|ctlog| ctlog.trust_root_ref.clone())]
+            [
+                keyless,
+                authority.ctlog.as_ref().and_then(|ctlog| ctlog.trust_root_ref.clone()),
+                authority.timestamp_root.clone(),
+            ]
         })
         .flatten()
         .collect()

@@ -73,6 +73,7 @@ impl AdHoc {
         Wanted {
             kinds,
             classic_by_subject: true,
+            old_bundles: true,
             purpose,
             signer,
             log,

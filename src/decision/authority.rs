@@ -12,6 +12,11 @@
 //! | keyless with `trustRootRef` | absent | not required; still the time must be proven |
 //! | keyless | present, without url and root (v1alpha1) | not required; still the time must be proven |
 //!
+//! With `rfc3161timestamp.trustRootRef` a timestamp by an authority of that root is required. It stands in for the log
+//! where no `ctlog` is named; where one is, both are required (upstream switches the log off and lets a missing timestamp
+//! pass). With `signatureFormat: bundle` the log is that of the keyless root, required unless a timestamp is, and all
+//! references must name the same root, as upstream.
+//!
 //! v1beta1 forgets an empty `ctlog` and, upstream, one that only has a `trustRootRef`; the first is harmless and
 //! kept, the second would switch the log off and is not copied.
 
@@ -40,9 +45,13 @@ pub(super) fn judge(policy: &Policy, authority: &Authority, question: &Question<
         }
         return result;
     }
-    let wanted = match wanted(policy.api_version, authority, question) {
+    let mut wanted = match wanted(policy.api_version, authority, question) {
         Ok(wanted) => wanted,
-        Err(missing) => {
+        Err(Unmet::Together(text)) => {
+            result.findings.push(Finding::error(&codes::REFERENCES_DIFFER, text));
+            return result;
+        }
+        Err(Unmet::Root(missing)) => {
             result.verdict = Verdict::Undecided;
             result.findings.push(
                 Finding::error(&codes::ROOT_MISSING, format!("trust root {missing:?} was not given"))
@@ -53,8 +62,30 @@ pub(super) fn judge(policy: &Policy, authority: &Authority, question: &Question<
     };
     let nothing = Gathered::default();
     let gathered = question.evidence.get(&super::place(authority, question.reference)).unwrap_or(&nothing);
-    find(&wanted, gathered, question, &mut result);
+    if authority.attestations.is_empty() {
+        find(&wanted, gathered, question, &mut result);
+        return result;
+    }
+    // Each attestation must be proven; the worst of them is the authority's answer.
+    wanted.kinds = if authority.bundle_format { &[Kind::Bundle] } else { &[Kind::ClassicAttestation] };
+    wanted.purpose = Purpose::Attestation;
+    let mut worst = Verdict::Allow;
+    for attestation in &authority.attestations {
+        wanted.predicate_type = Some(&attestation.predicate_type);
+        result.verdict = Verdict::Deny;
+        find(&wanted, gathered, question, &mut result);
+        worst = worst.max(result.verdict);
+    }
+    result.verdict = worst;
     result
+}
+
+/// Why an authority cannot be judged.
+enum Unmet {
+    /// A trust root of this name was not given.
+    Root(String),
+    /// References that must be the same are not.
+    Together(&'static str),
 }
 
 /// Searches what was gathered for what is wanted of the image.
@@ -83,16 +114,17 @@ fn wanted<'a>(
     version: ApiVersion,
     authority: &'a Authority,
     question: &Question<'a>,
-) -> Result<Wanted<'a>, String> {
+) -> Result<Wanted<'a>, Unmet> {
     let root = |name: &Option<String>| match name {
         None => Ok(&question.roots.default),
-        Some(name) => question.roots.named.get(name).ok_or_else(|| name.clone()),
+        Some(name) => question.roots.named.get(name).ok_or_else(|| Unmet::Root(name.clone())),
     };
     let ctlog = authority.ctlog.as_ref();
     let kinds: &[Kind] = if authority.bundle_format { &[Kind::Bundle] } else { &[Kind::ClassicSignature] };
     let base = |signer, log, stamp, root, identities| Wanted {
         kinds,
         classic_by_subject: false,
+        old_bundles: false,
         purpose: Purpose::ImageSignature,
         signer,
         log,
@@ -107,17 +139,26 @@ fn wanted<'a>(
     match &authority.kind {
         AuthorityKind::Keyless { identities, trust_root_ref, insecure_ignore_sct } => {
             let view = root(trust_root_ref)?;
+            if authority.bundle_format {
+                same_references(authority, trust_root_ref.as_ref())?;
+            }
+            let stamp = match &authority.timestamp_root {
+                Some(_) => StampDemand::Required(root(&authority.timestamp_root)?),
+                None => StampDemand::Optional(view),
+            };
             let log = match ctlog {
                 Some(ctlog) if ctlog.trust_root_ref.is_some() => {
                     LogDemand::Required(root(&ctlog.trust_root_ref)?)
                 }
                 Some(ctlog) if ctlog.url.is_some() => LogDemand::Required(&question.roots.default),
                 Some(_) if version == ApiVersion::V1Alpha1 => LogDemand::Optional(view),
-                _ if trust_root_ref.is_none() => LogDemand::Required(view),
+                // A timestamp that is demanded stands in for the log, unless the log is demanded too.
+                _ if authority.timestamp_root.is_some() => LogDemand::Optional(view),
+                _ if trust_root_ref.is_none() || authority.bundle_format => LogDemand::Required(view),
                 _ => LogDemand::Optional(view),
             };
             let signer = SignerDemand::Keyless { view, sct: !insecure_ignore_sct };
-            Ok(base(signer, log, StampDemand::Optional(view), Some(view), Some(identities.as_slice())))
+            Ok(base(signer, log, stamp, Some(view), Some(identities.as_slice())))
         }
         AuthorityKind::Key { key, hash } => {
             let log_root = match ctlog {
@@ -127,11 +168,31 @@ fn wanted<'a>(
             };
             let signer = SignerDemand::Key { key, hash: KeyHash::As(*hash) };
             let log = log_root.map_or(LogDemand::None, LogDemand::Required);
-            Ok(base(signer, log, StampDemand::None, log_root, None))
+            let stamp = match &authority.timestamp_root {
+                Some(_) => StampDemand::Required(root(&authority.timestamp_root)?),
+                None => StampDemand::None,
+            };
+            Ok(base(signer, log, stamp, log_root, None))
         }
         // Answered before; a static authority demands nothing of evidence.
-        AuthorityKind::Static { .. } => Err(String::new()),
+        AuthorityKind::Static { .. } => Err(Unmet::Root(String::new())),
     }
+}
+
+/// In a bundle everything rests on one root (behaviour §2.7).
+fn same_references(authority: &Authority, keyless: Option<&String>) -> Result<(), Unmet> {
+    let ctlog = authority.ctlog.as_ref().and_then(|ctlog| ctlog.trust_root_ref.as_ref());
+    if authority.timestamp_root.is_some() && authority.timestamp_root.as_ref() != keyless {
+        return Err(Unmet::Together(
+            "when using the new bundle format, the trustRootRef for the TSA must be the same as the trustRootRef for the Keyless authority",
+        ));
+    }
+    if ctlog.is_some() && ctlog != keyless {
+        return Err(Unmet::Together(
+            "when using the new bundle format, the trustRootRef for the TLog must be the same as the trustRootRef for the Keyless authority",
+        ));
+    }
+    Ok(())
 }
 
 /// One identity often signs many images: say so where the signed name is another one.

@@ -51,6 +51,13 @@ pub static CHAIN_NOT_ALLOWED: Code = Code {
     remedy: "give `--allow-certificate-chain` if this is how the bundle was made; the chain is never used to build trust",
 };
 
+/// References that must be the same are not.
+pub static REFERENCES_DIFFER: Code = Code {
+    name: "policy/references-differ",
+    meaning: "With `signatureFormat: bundle` every `trustRootRef` of an authority must name the same trust root",
+    remedy: "write the same `trustRootRef` under `keyless`, `ctlog` and `rfc3161timestamp` of the authority",
+};
+
 /// Evidence of another form than the authority reads.
 pub static FORMAT_DIFFERS: Code = Code {
     name: "policy/format-differs",
@@ -88,6 +95,7 @@ pub static ALL: &[&Code] = &[
     &PREDICATE_DIFFERS,
     &CLAIM_DIFFERS,
     &CHAIN_NOT_ALLOWED,
+    &REFERENCES_DIFFER,
     &FORMAT_DIFFERS,
     &ROOT_MISSING,
     &REFERENCE_DIFFERS,

@@ -30,6 +30,8 @@ pub(super) struct Wanted<'a> {
     pub kinds: &'static [Kind],
     /// Whether classic evidence counts that was found by its subject instead of a tag.
     pub classic_by_subject: bool,
+    /// Whether bundles before 0.3 count.
+    pub old_bundles: bool,
     /// Signature or attestation.
     pub purpose: Purpose,
     /// Who must have signed.
@@ -93,6 +95,10 @@ impl Wanted<'_> {
             let finding = Finding::error(&codes::PREDICATE_DIFFERS, "an attestation of another type")
                 .with_facts(wanted, statement.predicate_type.as_str());
             return miss(50, finding);
+        }
+        if evidence.form.before_0_3 && !self.old_bundles {
+            let text = "the bundle is of a version before 0.3, which policies do not look at";
+            return miss(40, Finding::error(&codes::FORMAT_DIFFERS, text));
         }
         if evidence.form.chain_unexpected && !self.allow_chain {
             let text = "the bundle carries a certificate chain where its version has one certificate";

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | media types `…bundle+json;version=0.1`, `0.2`, `0.3` and `…bundle.v0.3+json` | protobuf-specs `sigstore_bundle.proto` |
 //! | 64-bit numbers are strings, bytes are base64, absent means zero | protobuf JSON mapping |
+//! | no unknown member | protobuf JSON mapping, the default of every generated reader |
 //! | one spelling of a member, one member of a oneof | ours: readers differ on which one counts |
 //! | entries, timestamps and certificates within [`super::limits`] | sigstore-go |
 //! | an empty `messageDigest` is none | cosign writes one beside pure Ed25519 signatures |
@@ -62,7 +63,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Raw {
     #[serde(alias = "media_type")]
     media_type: Option<String>,
@@ -75,7 +76,7 @@ struct Raw {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawMessage {
     #[serde(alias = "message_digest")]
     message_digest: Option<RawDigest>,
@@ -83,13 +84,14 @@ struct RawMessage {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawDigest {
     algorithm: Option<String>,
     digest: Option<Bytes>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawMaterial {
     #[serde(alias = "public_key")]
     public_key: Option<RawHint>,
@@ -103,40 +105,42 @@ struct RawMaterial {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawHint {
     #[serde(default)]
     hint: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawCertificate {
     #[serde(alias = "raw_bytes")]
     raw_bytes: Bytes,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawChain {
     #[serde(default)]
     certificates: Vec<RawCertificate>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawTimestamps {
     #[serde(default, alias = "rfc3161_timestamps")]
     rfc3161_timestamps: Option<Vec<RawTimestamp>>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawTimestamp {
     #[serde(alias = "signed_timestamp")]
     signed_timestamp: Bytes,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawEntry {
     #[serde(default, alias = "log_index")]
     log_index: Number,
@@ -155,13 +159,14 @@ struct RawEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawLogId {
     #[serde(alias = "key_id")]
     key_id: Bytes,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawKind {
     #[serde(default)]
     kind: String,
@@ -170,14 +175,14 @@ struct RawKind {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawPromise {
     #[serde(alias = "signed_entry_timestamp")]
     signed_entry_timestamp: Bytes,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawProof {
     #[serde(default, alias = "log_index")]
     log_index: Number,
@@ -191,6 +196,7 @@ struct RawProof {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawCheckpoint {
     #[serde(default)]
     envelope: String,
@@ -232,6 +238,7 @@ pub fn parse(digest: Digest, bytes: &[u8]) -> Result<Evidence, EvidenceFault> {
     let material = raw.verification_material;
     let version = media_type.strip_prefix(MEDIA_TYPE_PREFIX).unwrap_or_default();
     let form = Form {
+        before_0_3: version.ends_with("=0.1") || version.ends_with("=0.2"),
         proof_required: !version.ends_with("=0.1"),
         chain_unexpected: material.x509_certificate_chain.is_some()
             && !version.ends_with("=0.1")

@@ -78,6 +78,10 @@ pub fn attestation(
     bytes: &[u8],
     annotations: &BTreeMap<String, String>,
 ) -> Result<Evidence, EvidenceFault> {
+    // Every writer of attestations leaves it, empty: the signature proper is inside the envelope.
+    if !annotations.contains_key(SIGNATURE) {
+        return Err(EvidenceFault::Missing { part: SIGNATURE });
+    }
     let envelope = dsse::Envelope::parse(bytes)?;
     let statement = statement::Statement::parse(&envelope.payload)?;
     material(digest, Kind::ClassicAttestation, Content::Envelope { envelope, statement }, annotations)

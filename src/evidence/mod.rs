@@ -73,6 +73,8 @@ pub struct Evidence {
 pub struct Form {
     /// A log entry counts only with an inclusion proof: bundles from 0.2 on.
     pub proof_required: bool,
+    /// A bundle of a version before 0.3: policy-controller does not look at them.
+    pub before_0_3: bool,
     /// It carries a chain where its form has one certificate: bundles from 0.3 on.
     pub chain_unexpected: bool,
 }

@@ -5,6 +5,7 @@
 //! | rule | source |
 //! |---|---|
 //! | members `_type`, `subject`, `predicateType`, `predicate` | in-toto attestation framework, statement v1 and v0.1 |
+//! | the predicate is an object | statement v1; policy-controller refuses others |
 //! | subjects and digests within [`super::limits`] | sigstore-go |
 //! | no member twice | `sealock_trust_root::json` |
 //!
@@ -29,6 +30,36 @@ pub struct Statement {
     /// `predicateType`, compared byte for byte.
     #[serde(rename = "predicateType")]
     pub predicate_type: String,
+    /// `predicate`: an object or nothing; what it says is not read here.
+    #[serde(default, rename = "predicate")]
+    _predicate: Predicate,
+}
+
+/// Proof that a predicate is an object or `null`, without keeping it: it may be a hundred megabytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Predicate;
+
+impl<'de> Deserialize<'de> for Predicate {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> serde::de::Visitor<'de> for Object {
+            type Value = Predicate;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a predicate that is an object")
+            }
+
+            fn visit_unit<E>(self) -> Result<Predicate, E> {
+                Ok(Predicate)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Predicate, A::Error> {
+                while map.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {}
+                Ok(Predicate)
+            }
+        }
+        deserializer.deserialize_any(Object)
+    }
 }
 
 /// One subject of a statement.

@@ -8,6 +8,7 @@ pub mod glob;
 pub mod identity;
 pub mod load;
 pub mod model;
+pub mod predicate;
 pub mod regexp;
 pub mod trust_root;
 mod validation;

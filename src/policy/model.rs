@@ -80,6 +80,10 @@ pub struct Authority {
     pub ctlog: Option<Ctlog>,
     /// `signatureFormat: bundle`.
     pub bundle_format: bool,
+    /// `rfc3161timestamp.trustRootRef`: whose timestamp authorities must vouch for the time.
+    pub timestamp_root: Option<String>,
+    /// `attestations`: each must be proven; without any, the image's signature is asked for.
+    pub attestations: Vec<AttestationRef>,
     /// `source`: where the signatures are instead of beside the image; at most one.
     pub sources: Vec<SourceRef>,
 }
@@ -119,6 +123,15 @@ pub struct Ctlog {
     pub url: Option<String>,
     /// `trustRootRef`: whose log keys count.
     pub trust_root_ref: Option<String>,
+}
+
+/// An attestation that must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestationRef {
+    /// `name`.
+    pub name: String,
+    /// `predicateType`, shorthands written out.
+    pub predicate_type: String,
 }
 
 /// Another place for signatures.

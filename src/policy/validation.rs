@@ -21,7 +21,8 @@ use super::document::Report;
 use super::fields::{Fields, Given};
 use super::glob::{Glob, GlobFault};
 use super::identity::{Identity, Matcher};
-use super::model::{Authority, AuthorityKind, Ctlog, Mode, SourceRef};
+use super::model::{AttestationRef, Authority, AuthorityKind, Ctlog, Mode, SourceRef};
+use super::predicate::{is_predicate_uri, predicate_uri};
 use super::regexp::{Regexp, RegexpFault};
 use super::yaml::Mark;
 use crate::crypto::{HashAlgorithm, KeyFault, PublicKey};
@@ -256,14 +257,14 @@ fn authority(report: &mut Report<'_>, fields: &Fields<'_>, index: usize) -> Opti
         }
     }
     let sources = read_sources(report, fields, sources);
+    let mut wanted = Vec::new();
     if let Given::Value(entries, _) = attestations {
         for entry in entries.iter().flatten() {
-            attestation(report, entry, &fields.at("attestations"));
+            wanted.extend(attestation(report, entry, &fields.at("attestations")));
         }
-        unsupported(report, fields, "attestations");
     }
     if let Given::Value(..) = stamp_ref {
-        unsupported(report, fields, "rfc3161timestamp");
+        // Known; read into the authority below.
     } else if let Given::Value(_, mark) = stamp {
         report.note(
             mark,
@@ -287,7 +288,8 @@ fn authority(report: &mut Report<'_>, fields: &Fields<'_>, index: usize) -> Opti
     if report.errors.len() > before {
         return None;
     }
-    Some(Authority { name, kind: kind?, ctlog, bundle_format, sources })
+    let timestamp_root = stamp_ref.value().map(str::to_owned);
+    Some(Authority { name, kind: kind?, ctlog, bundle_format, timestamp_root, attestations: wanted, sources })
 }
 
 /// A URL that can be parsed. Its text is kept as written; also an empty one counts as given.
@@ -496,11 +498,13 @@ fn read_sources(
 }
 
 /// `base` is the path that policy-controller gives: the list without an index.
-fn attestation(report: &mut Report<'_>, fields: &Fields<'_>, base: &str) {
-    if let Given::Absent = fields.text(report, "name").non_empty() {
+fn attestation(report: &mut Report<'_>, fields: &Fields<'_>, base: &str) -> Option<AttestationRef> {
+    let name = fields.text(report, "name").non_empty();
+    if let Given::Absent = name {
         report.invalid(fields.mark, MISSING, &[format!("{base}.name")]);
     }
-    match fields.text(report, "predicateType").non_empty() {
+    let predicate = fields.text(report, "predicateType").non_empty();
+    match predicate {
         Given::Absent => report.invalid(fields.mark, MISSING, &[format!("{base}.predicateType")]),
         Given::Value(text, mark) if !is_predicate_uri(text) => {
             report.note(mark, format!("{}: {base}.predicateType: {DEPRECATED}", invalid(text)));
@@ -509,12 +513,12 @@ fn attestation(report: &mut Report<'_>, fields: &Fields<'_>, base: &str) {
     }
     if let Given::Value(inner, _) = fields.object(report, "policy", "Policy", POLICY) {
         policy(report, &inner, &format!("{base}.policy"), true);
+        unsupported(report, fields, "policy");
     }
-}
-
-/// Whether policy-controller has no warning for it: an absolute URI or path.
-fn is_predicate_uri(text: &str) -> bool {
-    address::url(text).is_ok_and(|parts| !parts.scheme.is_empty() || text.starts_with('/'))
+    Some(AttestationRef {
+        name: name.value()?.to_owned(),
+        predicate_type: predicate_uri(predicate.value()?).to_owned(),
+    })
 }
 
 /// `base` is the path that policy-controller gives.

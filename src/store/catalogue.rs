@@ -228,6 +228,15 @@ impl Catalogue {
         )
     }
 
+    /// Repositories that have this fallback tag, and what it stands for there.
+    pub(super) fn fallbacks(&self, tag: &str) -> Result<Vec<(String, Digest)>, StoreFault> {
+        self.many(
+            "SELECT repository, digest FROM name WHERE tag = ?1 AND length(tag) IN (71, 135) ORDER BY repository",
+            params![tag],
+            |row| Ok((row.get(0)?, digest(row, 1)?)),
+        )
+    }
+
     /// Classic evidence without a tag about `subject`.
     pub(super) fn loose(&self, subject: &Digest) -> Result<Vec<(EvidenceTag, Digest)>, StoreFault> {
         self.many(

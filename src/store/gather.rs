@@ -3,6 +3,8 @@
 //! Input: a [`Source`], a place and the image's digest. Output: [`Gathered`]. Every blob is hashed by the source on
 //! this read; a piece that cannot be read stays in the list as such, because it is not the same as none.
 
+use std::collections::BTreeSet;
+
 use crate::evidence::{EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, limits};
 use crate::image::Digest;
 use crate::image::manifest::{Content, Descriptor, MAX_MANIFEST, Manifest};
@@ -38,6 +40,11 @@ fn attached(
         return Ok(());
     }
     let attachments = source.attachments(&place.repository, subject)?;
+    let elsewhere = if attachments.iter().any(|a| a.channel == Channel::Referrer) {
+        listed_elsewhere(source, place, subject)?
+    } else {
+        BTreeSet::new()
+    };
     if attachments.len() > limits::ATTACHMENTS {
         out.fault =
             Some(format!("{} manifests hang on it, the limit is {}", attachments.len(), limits::ATTACHMENTS));
@@ -46,12 +53,33 @@ fn attached(
         let kind = match attachment.channel {
             Channel::SignatureTag => Kind::ClassicSignature,
             Channel::AttestationTag => Kind::ClassicAttestation,
+            Channel::Referrer if elsewhere.contains(&attachment.manifest) => continue,
             Channel::Referrer => Kind::Bundle,
             Channel::SbomTag => continue,
         };
         layers(source, &attachment.manifest, &attachment.media_type, subject, kind, 0, out);
     }
     Ok(())
+}
+
+/// Referrers that the fallback tags of other repositories list and that of this one does not: they hang on the image
+/// there, as its `.sig` tag there would. What no fallback tag lists came without a repository and counts everywhere.
+fn listed_elsewhere(
+    source: &dyn Source,
+    place: &Place,
+    subject: &Digest,
+) -> Result<BTreeSet<Digest>, SourceFault> {
+    let (mut here, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
+    for (repository, index) in source.fallbacks(subject)?.into_iter().take(limits::ATTACHMENTS) {
+        let set = if repository == place.repository { &mut here } else { &mut elsewhere };
+        // An index that cannot be read lists nothing: it narrows nothing here and widens nothing elsewhere.
+        let manifest =
+            source.read(&index, MAX_MANIFEST).ok().and_then(|bytes| Manifest::parse(&bytes, "").ok());
+        if let Some(Content::Index { manifests }) = manifest.map(|m| m.content) {
+            set.extend(manifests.into_iter().map(|descriptor| descriptor.digest));
+        }
+    }
+    Ok(elsewhere.difference(&here).copied().collect())
 }
 
 /// The layers of an evidence manifest; an index below a tag is followed, as policy-controller does.
@@ -107,6 +135,15 @@ fn layers(
                     part: "layers of a signature manifest",
                     found: layers.len() as u64,
                     limit: limits::LAYERS as u64,
+                }));
+                return;
+            }
+            let bundles =
+                layers.iter().filter(|l| l.media_type.starts_with(bundle::MEDIA_TYPE_PREFIX)).count();
+            if kind == Kind::Bundle && bundles > 0 && layers.len() != 1 {
+                note(State::Malformed(EvidenceFault::Malformed {
+                    part: "bundle manifest",
+                    reason: format!("{} layers, a bundle is the only one of its manifest", layers.len()),
                 }));
                 return;
             }

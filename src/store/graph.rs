@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::Entry;
 use super::name::{self, EvidenceTag, Name, TagKind};
+use super::source::fallback_tag;
 use super::{Attachment, Channel, SourceFault, StoreFault, codes, loose};
 use crate::decision::{Code, Finding, Severity};
 use crate::image::manifest::{Content, Descriptor, MAX_MANIFEST};
@@ -146,6 +147,13 @@ impl Graph {
             found.push((*manifest, Channel::Referrer));
         }
         sorted(found, |manifest| self.manifests.get(manifest).map(|node| node.media_type.clone()))
+    }
+
+    /// Repositories with a fallback tag for `subject`: see [`super::Source::fallbacks`].
+    pub(super) fn fallbacks(&self, subject: &Digest) -> Vec<(String, Digest)> {
+        let tag = fallback_tag(subject);
+        let named = self.names.iter().filter(|(name, _)| name.tag == tag);
+        named.map(|(name, manifest)| (name.repository.clone(), *manifest)).collect()
     }
 
     /// Takes out `image`, its names, and whatever nothing else leads to.

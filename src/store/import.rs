@@ -31,7 +31,7 @@ use super::catalogue::{Catalogue, Changes};
 use super::graph::{Contents, Graph};
 use super::index::Entry;
 use super::listing::{self, MAX_ENTRIES};
-use super::source::Resolved;
+use super::source::{Resolved, fallback_tag};
 use super::staging::Staging;
 use super::tar::{Archive, Member};
 use super::writer::Writer;
@@ -470,5 +470,18 @@ impl Source for Plan<'_> {
             }
         }
         Ok(graph::sorted(found, |manifest| kinds.get(manifest).cloned()))
+    }
+
+    fn fallbacks(&self, subject: &Digest) -> Result<Vec<(String, Digest)>, SourceFault> {
+        let held = self.writer.catalogue().fallbacks(&fallback_tag(subject)).map_err(|fault| {
+            SourceFault::Unreadable {
+                what: format!("the evidence about {subject}"),
+                place: self.place(),
+                source: std::io::Error::other(fault.to_string()),
+            }
+        })?;
+        let mut all: BTreeMap<String, Digest> = held.into_iter().collect();
+        all.extend(self.graph.fallbacks(subject));
+        Ok(all.into_iter().collect())
     }
 }

@@ -189,4 +189,8 @@ impl<C: Contents> Source for Layout<C> {
     fn attachments(&self, repository: &str, subject: &Digest) -> Result<Vec<Attachment>, SourceFault> {
         Ok(self.graph()?.attachments(repository, subject))
     }
+
+    fn fallbacks(&self, subject: &Digest) -> Result<Vec<(String, Digest)>, SourceFault> {
+        Ok(self.graph()?.fallbacks(subject))
+    }
 }

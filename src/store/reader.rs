@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use super::catalogue::{Catalogue, Named};
 use super::name::EvidenceTag;
-use super::source::Resolved;
+use super::source::{Resolved, fallback_tag};
 use super::{Attachment, Channel, Source, SourceFault, StoreFault, blob, graph, marker};
 use crate::image::Digest;
 
@@ -187,6 +187,13 @@ impl Source for Store {
                 }
                 Ok(graph::sorted(found, |manifest| kinds.get(manifest).cloned()))
             },
+        )
+    }
+
+    fn fallbacks(&self, subject: &Digest) -> Result<Vec<(String, Digest)>, SourceFault> {
+        self.ask(
+            || format!("the evidence about {subject}"),
+            |catalogue| catalogue.fallbacks(&fallback_tag(subject)),
         )
     }
 }

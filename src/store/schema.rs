@@ -14,7 +14,8 @@ use super::catalogue::{FILE, fault};
 pub(super) const APPLICATION_ID: i64 = 0x5345_414c;
 
 /// One entry for each version, never changed once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE blob (digest BLOB PRIMARY KEY NOT NULL CHECK (length(digest) IN (32, 64)),
                    size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE manifest (digest BLOB PRIMARY KEY NOT NULL REFERENCES blob (digest),
@@ -30,7 +31,12 @@ CREATE TABLE loose (subject BLOB NOT NULL, form INTEGER NOT NULL,
 CREATE TABLE missing (parent BLOB NOT NULL REFERENCES manifest (digest), child BLOB NOT NULL,
                       PRIMARY KEY (parent, child)) STRICT, WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    // Fallback tags by digest, whatever the repository: `sha256-<hex>` and `sha512-<hex>` have these lengths.
+    "
+CREATE INDEX name_fallback ON name (tag) WHERE length(tag) IN (71, 135);
+",
+];
 
 /// Brings a catalogue to the present version, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, root: &Path) -> Result<(), StoreFault> {

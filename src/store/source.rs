@@ -29,6 +29,11 @@ pub struct Attachment {
     pub media_type: String,
 }
 
+/// The tag under which registries without a referrers API keep the list of them (OCI distribution-spec 1.1).
+pub fn fallback_tag(subject: &Digest) -> String {
+    format!("{}-{}", subject.algorithm(), subject.hex())
+}
+
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
@@ -106,4 +111,11 @@ pub trait Source {
     /// # Errors
     /// [`SourceFault::Unreadable`] or [`SourceFault::Damaged`] when the question could not be answered.
     fn attachments(&self, repository: &str, subject: &Digest) -> Result<Vec<Attachment>, SourceFault>;
+
+    /// Repositories that have a fallback tag (`sha256-<hex>`) for `subject`, with the index that it stands for there:
+    /// what such an index lists hangs on the subject in that repository, not in every one.
+    ///
+    /// # Errors
+    /// As [`Self::attachments`].
+    fn fallbacks(&self, subject: &Digest) -> Result<Vec<(String, Digest)>, SourceFault>;
 }

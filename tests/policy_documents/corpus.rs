@@ -22,8 +22,7 @@ fn by_document(loaded: &Loaded) -> Vec<Vec<DocumentError>> {
 
 /// Everything that may be refused as not implemented, by the last part of its path or a part of its message.
 fn is_known_gap(error: &DocumentError) -> bool {
-    const FIELDS: [&str; 7] =
-        ["match", "policy", "attestations", "rfc3161timestamp", "ca-cert", "secretRef", "kms"];
+    const FIELDS: [&str; 5] = ["match", "policy", "ca-cert", "secretRef", "kms"];
     let field = error.path.rsplit('.').next().unwrap();
     FIELDS.contains(&field)
         || error.message.contains("unsupported kind of public key")

@@ -133,10 +133,17 @@ fn what_is_not_implemented_is_refused_by_name_and_a_broken_document_is_called_br
     );
     unsupported(&format!("{fixed}  match:\n  - {{resource: pods}}\n"), "spec.match");
     unsupported(&format!("{fixed}  policy: {{type: cue, data: x}}\n"), "spec.policy");
-    let attested = format!("{key}    attestations:\n    - {{name: a, predicateType: 'https://x/y'}}\n");
-    unsupported(&attested, "spec.authorities[0].attestations");
-    let stamped = format!("{key}    rfc3161timestamp: {{trustRootRef: t}}\n");
-    unsupported(&stamped, "spec.authorities[0].rfc3161timestamp");
+    let judged = format!(
+        "{key}    attestations:\n    - {{name: a, predicateType: vuln, policy: {{type: cue, data: x}}}}\n"
+    );
+    unsupported(&judged, "spec.authorities[0].attestations[0].policy");
+    // What is read of them: the type, with cosign's short names written out, and the root of a timestamp.
+    let attested = format!(
+        "{key}    attestations:\n    - {{name: a, predicateType: vuln}}\n    rfc3161timestamp: {{trustRootRef: t}}\n"
+    );
+    let authority = read(document("p", &attested)).policies[0].authorities[0].clone();
+    assert_eq!(authority.attestations[0].predicate_type, "https://cosign.sigstore.dev/attestation/vuln/v1");
+    assert_eq!(authority.timestamp_root.as_deref(), Some("t"));
     let ca = format!("{keyless}      ca-cert: {{secretRef: {{name: x}}}}\n");
     let loaded = read(document("p", &ca));
     assert!(loaded.errors.iter().all(|e| e.kind == Unsupported), "{}", shown(&loaded));
