@@ -311,8 +311,7 @@ fn stamped() {
     let hex_digest = &statement.subject[0].digest["sha256"];
     let image: Digest = format!("sha256:{hex_digest}").parse().unwrap();
     let root = std::fs::read(folder.join("trust/trusted_root.json")).unwrap();
-    let view =
-        TrustView::build("private", &sealock_trust_root::root::TrustedRoot::from_json(&root).unwrap());
+    let view = TrustView::build("private", &sealock_trust_root::root::TrustedRoot::from_json(&root).unwrap());
     let demand = Demand {
         image: &image,
         purpose: Purpose::ImageSignature,
