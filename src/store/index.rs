@@ -266,7 +266,8 @@ mod tests {
             artifact_type: None,
             annotations: BTreeMap::new(),
         };
-        let evidence = format!("registry.example.com/some-team/some-application:sha256-{}.sig", "0a".repeat(32));
+        let evidence =
+            format!("registry.example.com/some-team/some-application:sha256-{}.sig", "0a".repeat(32));
         line.name(&name::full(&evidence).unwrap());
         let one = serde_json::to_vec(&line).unwrap().len() as u64;
         // 500,000 images with a signature each: two names an image, at most this long.
