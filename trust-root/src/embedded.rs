@@ -13,7 +13,10 @@
 //!
 //! Attacks considered: a build with another root under the same name (digests are pinned in the tests).
 
+use jiff::Timestamp;
+
 use crate::document::RootFault;
+use crate::freshness::{Role, RoleExpiry};
 use crate::root::TrustedRoot;
 
 /// TUF root metadata of the public-good instance, version [`TUF_ROOT_VERSION`].
@@ -24,6 +27,9 @@ pub const TUF_ROOT_SHA256: &str = "27aea7e372aa7864065174f0661784fcf8b0e28b1dbfe
 
 /// Version of [`TUF_ROOT`].
 pub const TUF_ROOT_VERSION: u64 = 16;
+
+/// When [`TUF_ROOT`] expires: 2027-04-22T19:27:31Z, in seconds since 1970. A test compares it with the metadata.
+const TUF_ROOT_EXPIRES: i64 = 1_808_422_051;
 
 /// `trusted_root.json` of the public-good instance.
 pub const TRUSTED_ROOT: &[u8] = include_bytes!("../embedded/trusted_root.json");
@@ -39,9 +45,24 @@ pub fn trusted_root() -> Result<TrustedRoot, RootFault> {
     TrustedRoot::from_json(TRUSTED_ROOT)
 }
 
+/// Version and date of [`TUF_ROOT`], without checking its signatures anew in every process: it is part of the
+/// program, and a test checks them. Reading it costs a quarter of a whole `sealock verify`.
+pub fn tuf_root_expiry() -> RoleExpiry {
+    RoleExpiry {
+        role: Role::Root,
+        version: TUF_ROOT_VERSION,
+        expires: Timestamp::constant(TUF_ROOT_EXPIRES, 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn constants_are_what_the_metadata_says() {
+        assert_eq!(crate::tuf::follow_roots(TUF_ROOT, []).unwrap(), tuf_root_expiry());
+    }
 
     #[test]
     fn files_are_those_of_the_package() {
