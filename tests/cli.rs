@@ -217,6 +217,7 @@ fn inspect_and_tree_judge_nothing() {
     assert_eq!(answer.code, 0);
     assert!(answer.out.lines().all(|line| line.starts_with("unverified  ")), "{}", answer.out);
     assert!(answer.out.contains("https://github.com/example/app/"));
+    assert!(answer.out.contains("signer.extensions.githubWorkflowRepository: example/app"), "{}", answer.out);
     let digest = answer.out.lines().find_map(|l| l.strip_prefix("unverified  digest: ")).unwrap().to_owned();
     let by_digest = sealock(home.path(), &["inspect", "-o", "json", &digest]);
     let document: Value = serde_json::from_str(&by_digest.out).unwrap();

@@ -81,16 +81,50 @@ fn certificate(leaf: &[u8], chain: usize) -> Value {
     match Certificate::from_der(leaf) {
         Err(e) => json!({ "certificate": e.to_string() }),
         Ok(certificate) => json!({
-            "issuer": certificate.oidc_issuer,
-            "issuerV2": certificate.oidc_issuer_v2,
+            "issuer": certificate.oidc_issuer.as_ref().or(certificate.oidc_issuer_v2.as_ref()),
             "subjects": certificate.ordered_names().iter().map(|n| n.as_str()).collect::<Vec<_>>(),
             "notBefore": certificate.not_before.to_string(),
             "notAfter": certificate.not_after.to_string(),
             "sha256": hex::encode(sha256(leaf)),
+            "extensions": extensions(&certificate),
             "certificateTransparency": certificate.sct_list.is_some(),
             "chainCertificates": chain,
         }),
     }
+}
+
+/// Fulcio's extensions by the names of its `oid-info.md`.
+fn extensions(certificate: &Certificate) -> Value {
+    let named = certificate.fulcio_extensions().iter().map(|(number, text)| {
+        let name = match number {
+            1 => "issuer",
+            2 => "githubWorkflowTrigger",
+            3 => "githubWorkflowSha",
+            4 => "githubWorkflowName",
+            5 => "githubWorkflowRepository",
+            6 => "githubWorkflowRef",
+            8 => "issuerV2",
+            9 => "buildSignerUri",
+            10 => "buildSignerDigest",
+            11 => "runnerEnvironment",
+            12 => "sourceRepositoryUri",
+            13 => "sourceRepositoryDigest",
+            14 => "sourceRepositoryRef",
+            15 => "sourceRepositoryIdentifier",
+            16 => "sourceRepositoryOwnerUri",
+            17 => "sourceRepositoryOwnerIdentifier",
+            18 => "buildConfigUri",
+            19 => "buildConfigDigest",
+            20 => "buildTrigger",
+            21 => "runInvocationUri",
+            22 => "sourceRepositoryVisibilityAtSigning",
+            23 => "deploymentEnvironment",
+            24 => "tokenSubject",
+            _ => return (format!("1.3.6.1.4.1.57264.1.{number}"), json!(text)),
+        };
+        (name.to_owned(), json!(text))
+    });
+    Value::Object(named.collect())
 }
 
 fn log_entry(entry: &LogEntry) -> Value {
