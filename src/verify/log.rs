@@ -187,10 +187,10 @@ fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), S
     if !checkpoint.is_signed_by(log) {
         return Err("its checkpoint is not signed by the log".into());
     }
-    // Rekor v2 signs as its own host; v1 puts a tree number behind it.
+    // Rekor v2 signs as its own host; v1 puts a tree number behind whatever name it was given.
     let host =
         log.entry.base_url.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
-    if log.key.algorithm() == KeyAlgorithm::Ed25519 && checkpoint.origin != host {
+    if is_v2(entry) && checkpoint.origin != host {
         return Err(format!("its checkpoint is of {:?}, not of {host:?}", checkpoint.origin));
     }
     // The copies beside the checkpoint are not signed: they must agree or somebody lies.
@@ -202,6 +202,18 @@ fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), S
     let hashes: Vec<_> = proof.hashes.iter().map(|h| Sha256Hash::new(*h)).collect();
     sigstore_merkle::verify_inclusion_proof(&leaf, proof.log_index, checkpoint.size, &hashes, &root)
         .map_err(|e| format!("its inclusion proof does not verify: {e}"))
+}
+
+/// Whether the body is one of Rekor v2: the version in it is covered by the proof.
+fn is_v2(entry: &LogEntry) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Head {
+        kind: String,
+        api_version: String,
+    }
+    serde_json::from_slice::<Head>(&entry.body)
+        .is_ok_and(|head| head.api_version == "0.0.2" && head.kind != "intoto")
 }
 
 /// Logs sign with SHA-256, whatever the curve, except where the curve is larger and the root says so.
