@@ -308,8 +308,8 @@ impl Catalogue {
 
 /// A commit under way; dropping it leaves the catalogue as it was.
 pub(super) struct Commit<'a> {
-    transaction: Transaction<'a>,
-    place: PathBuf,
+    pub(super) transaction: Transaction<'a>,
+    pub(super) place: PathBuf,
 }
 
 impl Commit<'_> {
@@ -504,7 +504,7 @@ fn known(version: i64, root: &Path) -> Result<(), StoreFault> {
     Err(StoreFault::NewerFormat { place: root.join(FILE), found: version, known: newest() })
 }
 
-fn fault(place: &Path, error: &rusqlite::Error) -> StoreFault {
+pub(super) fn fault(place: &Path, error: &rusqlite::Error) -> StoreFault {
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
         return StoreFault::Io {
             what: "writing",

@@ -50,6 +50,8 @@ pub struct Plan<'w> {
     staging: Staging,
     graph: Graph,
     notes: Vec<Finding>,
+    /// Whether a seal vouches for the names.
+    sealed: bool,
 }
 
 /// What came out of an import.
@@ -110,7 +112,7 @@ pub struct NameReport {
     pub name: String,
     /// What it stands for.
     pub digest: Digest,
-    /// `claimed`: nobody vouches for it.
+    /// `sealed`, or `claimed`: nobody vouches for it.
     pub status: &'static str,
     /// What it stood for before, where that was something else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +179,7 @@ impl<'w> Plan<'w> {
             path: path.to_owned(),
             source,
         })?;
+        super::transfer::refuse_unsealed(writer.root(), path)?;
         if metadata.is_dir() {
             return Self::directory(writer, path, recheck);
         }
@@ -214,7 +217,7 @@ impl<'w> Plan<'w> {
                 "docker's manifest.json and repositories in the archive are not read",
             ));
         }
-        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
+        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes, sealed: false })
     }
 
     fn directory(writer: &'w mut Writer, path: &Path, recheck: bool) -> Result<Self, StoreFault> {
@@ -249,7 +252,33 @@ impl<'w> Plan<'w> {
                 ),
             ));
         }
-        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
+        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes, sealed: false })
+    }
+
+    /// A transfer whose content is in `staging` already, and whose names a seal vouches for.
+    pub(super) fn sealed(
+        writer: &'w mut Writer,
+        bundle: &Path,
+        entries: &[Entry],
+        staging: Staging,
+    ) -> Result<Self, StoreFault> {
+        let graph = build(writer, entries, &staging, &BTreeMap::new(), bundle)?;
+        Ok(Self { writer, bundle: bundle.to_owned(), staging, graph, notes: Vec::new(), sealed: true })
+    }
+
+    /// The store that it goes to.
+    pub(super) fn root(&self) -> &Path {
+        self.writer.root()
+    }
+
+    /// Adds a remark to the report.
+    pub(super) fn note(&mut self, finding: Finding) {
+        self.notes.push(finding);
+    }
+
+    /// Every name that it brings.
+    pub(super) fn names(&self) -> impl Iterator<Item = (String, Digest)> {
+        self.graph.names.iter().map(|(name, digest)| (name.to_string(), *digest))
     }
 
     /// Publishes the content, then the names, in one transaction.
@@ -260,7 +289,11 @@ impl<'w> Plan<'w> {
         let graph = &self.graph;
         self.staging
             .publish(|digest| graph.blobs.contains_key(digest) || graph.manifests.contains_key(digest))?;
-        let changes = self.writer.commit(&self.graph, false)?;
+        let changes = if self.sealed {
+            self.writer.commit_sealed(&self.graph)?
+        } else {
+            self.writer.commit(&self.graph, false)?
+        };
         Ok(self.report(&changes, true))
     }
 
@@ -351,7 +384,7 @@ impl<'w> Plan<'w> {
                 .map(|(name, digest)| NameReport {
                     name: name.to_string(),
                     digest: *digest,
-                    status: "claimed",
+                    status: if self.sealed { "sealed" } else { "claimed" },
                     moved_from: moved.get(name).copied(),
                 })
                 .collect(),
@@ -426,7 +459,7 @@ impl Source for Plan<'_> {
     fn resolve(&self, repository: &str, tag: &str) -> Result<Resolved, SourceFault> {
         let name = super::name::Name { repository: repository.to_owned(), tag: tag.to_owned() };
         match self.graph.names.get(&name) {
-            Some(digest) => Ok(Resolved { digest: *digest, sealed: false }),
+            Some(digest) => Ok(Resolved { digest: *digest, sealed: self.sealed }),
             None => Err(SourceFault::NotHeld { what: name.to_string(), place: self.place() }),
         }
     }
