@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use sealock_trust_root::disk::{InForce, StateFault, TrustState};
 use serde_json::{Value, json as value};
 
 use super::exit::{Failure, Status};
@@ -104,7 +105,8 @@ fn bundle(
     let mut plan = Plan::prepare(&mut writer, &args.bundle, args.recheck)?;
     let judged = match loaded {
         Some(loaded) => {
-            let judged = judge(args, trust, loaded, &plan, &plan.images())?;
+            let state = TrustState::of_store(trust);
+            let judged = judge(args, &|name| state.in_force(name), loaded, &plan, &plan.images())?;
             for (_, digest) in kept_out(&judged.decisions) {
                 plan.withhold(&digest);
             }
@@ -129,7 +131,9 @@ fn sealed(
     let mut incoming = Transfer::open(&mut writer, &args.bundle, minimum.as_ref(), args.recheck, now)?;
     let judged = match loaded {
         Some(loaded) => {
-            let judged = judge(args, root, loaded, &incoming, &incoming.images())?;
+            // What it brings is judged by the trust that it brings, once TUF has believed that.
+            let in_force = |name: &str| incoming.root_in_force(name);
+            let judged = judge(args, &in_force, loaded, &incoming, &incoming.images())?;
             for (name, digest) in kept_out(&judged.decisions) {
                 incoming.withhold(&digest, &name);
             }
@@ -161,13 +165,13 @@ fn read_minimum(path: &Path) -> Result<Floors, Failure> {
 /// Judges every image that the bundle names, over the copy.
 fn judge(
     args: &ImportArgs,
-    trust: &Path,
+    in_force: &dyn Fn(&str) -> Result<InForce, StateFault>,
     loaded: &Loaded,
     source: &dyn Source,
     images: &[(String, Digest)],
 ) -> Result<Judged, Failure> {
     let now = clock::now();
-    let held = roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, Some(trust), now)?;
+    let held = roots::load_with(&args.roots, &loaded.trust_roots, &loaded.policies, in_force, now)?;
     let mut decisions = Vec::new();
     for (name, digest) in images {
         let reference = Reference::parse(name).map_err(|e| Failure::undecided(anyhow!("{name:?}: {e}")))?;

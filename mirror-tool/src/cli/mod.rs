@@ -2,6 +2,9 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod operators;
+pub mod seal;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -19,6 +22,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Write one sealed transfer of what the store holds
+    Seal(Box<seal::SealArgs>),
+    /// Keep the file of those who may seal
+    Operators(operators::OperatorsArgs),
     /// Print the version
     Version,
 }
@@ -35,6 +42,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
+        Verb::Seal(args) => seal::run(args, output),
+        Verb::Operators(args) => operators::run(args, output),
         Verb::Version => {
             output.data(&format!("sealock-mirror {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

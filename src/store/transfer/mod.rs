@@ -28,6 +28,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use sealock_trust_root::disk::{InForce, StateFault};
 use serde::Serialize;
 
 pub use accepted::{Accepted, receipt_key};
@@ -243,6 +244,14 @@ impl<'w> Transfer<'w> {
     /// What a commit would bring.
     pub fn preview(&self) -> ImportReport {
         self.plan.preview()
+    }
+
+    /// The trust root in force under `name` once this is committed.
+    ///
+    /// # Errors
+    /// As [`sealock_trust_root::disk::TrustState::in_force`].
+    pub fn root_in_force(&self, name: &str) -> Result<InForce, StateFault> {
+        self.updates.in_force(self.plan.root(), name)
     }
 
     /// About the seal.

@@ -14,7 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sealock_trust_root::disk::{DEFAULT_NAME, StateFault, TrustState, Writer};
+use sealock_trust_root::disk::{DEFAULT_NAME, InForce, Pin, Provenance, StateFault, TrustState, Writer};
+use sealock_trust_root::embedded;
+use sealock_trust_root::root::TrustedRoot;
 use sealock_trust_root::source::{MemorySource, RepositorySource};
 use sealock_trust_root::tuf::{self, Loaded, TufFault};
 
@@ -78,6 +80,23 @@ impl Updates {
             }
         }
         Ok(updates)
+    }
+
+    /// The root in force under `name` once they are committed.
+    pub(super) fn in_force(&self, root: &Path, name: &str) -> Result<InForce, StateFault> {
+        let Some((_, pinned, loaded)) = self.loaded.iter().find(|(known, ..)| known == name) else {
+            return TrustState::of_store(root).in_force(name);
+        };
+        let pin = if pinned == embedded::TUF_ROOT {
+            Pin::Embedded
+        } else {
+            Pin::Given(hex::encode(crate::crypto::sha256(pinned)))
+        };
+        Ok(InForce {
+            root: TrustedRoot::from_json(&loaded.trusted_root)?,
+            provenance: Provenance::Tuf { name: name.to_owned(), pin },
+            roles: loaded.roles.clone(),
+        })
     }
 
     /// Makes them the roots in force.
