@@ -7,6 +7,7 @@
 //! | [`image`] | text | names, digests, manifests |
 //! | [`store`] | an OCI image layout | bytes that were hashed again on this read |
 //! | [`evidence`] | bytes | structure, still untrusted (pure) |
+//! | [`seal`] | a transfer's head, operators and floors | what is vouched for, and whether it comes next (pure) |
 //! | [`trust`] | a trusted root and a moment | what counts at that moment (pure) |
 //! | [`verify`] | structure and trust | proof (pure) |
 //! | [`policy`] | `ClusterImagePolicy` documents | validated policies (pure) |
@@ -24,6 +25,7 @@ pub mod evidence;
 pub mod image;
 pub mod policy;
 pub mod report;
+pub mod seal;
 pub mod store;
 pub mod trust;
 pub mod verify;

@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::anyhow;
 use clap::Args;
 use jiff::Timestamp;
-use sealock_trust_root::disk::{InForce, Provenance, StateFault, TrustState};
+use sealock_trust_root::disk::{DEFAULT_NAME, InForce, Provenance, StateFault, TrustState};
 use sealock_trust_root::freshness::{FreshnessPolicy, judge};
 
 use super::exit::Failure;
 use super::place::store_directory;
-use super::trust::{status_of, trust_root_given, trust_root_in_force};
+use super::trust::{status_of, trust_root_given};
 use crate::decision::{Finding, Roots, Severity};
 use crate::policy::trust_root::TrustRootDocument;
 use crate::policy::{AuthorityKind, Policy};
@@ -45,6 +45,21 @@ pub fn load(
     store: Option<&Path>,
     at: Timestamp,
 ) -> Result<Held, Failure> {
+    let state = TrustState::of_store(&store_directory(store));
+    load_with(args, documents, policies, &|name| state.in_force(name), at)
+}
+
+/// As [`load`], with the roots in force as `in_force` tells them by name.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    args: &RootArgs,
+    documents: &[TrustRootDocument],
+    policies: &[Policy],
+    in_force: &dyn Fn(&str) -> Result<InForce, StateFault>,
+    at: Timestamp,
+) -> Result<Held, Failure> {
     let mut default = None;
     let mut named = BTreeMap::new();
     for given in &args.roots {
@@ -72,13 +87,11 @@ pub fn load(
             )));
         }
     }
-    let store = store_directory(store);
-    let state = TrustState::of_store(&store);
     for name in referenced(policies) {
         if named.contains_key(&name) {
             continue;
         }
-        match state.in_force(&name) {
+        match in_force(&name) {
             Ok(root) => drop(named.insert(name.clone(), view(&name, &root, at).0)),
             // The decision says that it is missing, and for which authority.
             Err(StateFault::Unknown { .. } | StateFault::Name { .. }) => {}
@@ -87,7 +100,7 @@ pub fn load(
     }
     let root = match default {
         Some(root) => root,
-        None => trust_root_in_force(Some(&store)).map_err(|fault| failure(&fault))?,
+        None => in_force(DEFAULT_NAME).map_err(|fault| failure(&fault))?,
     };
     let (default, ages) = view(&origin(&root.provenance), &root, at);
     let note = TrustRootNote {

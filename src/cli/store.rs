@@ -1,7 +1,7 @@
 //! `sealock store init | ls | fsck | reindex`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,7 +11,8 @@ use super::exit::{Failure, Status};
 use super::output::Output;
 use super::place::store_directory;
 use crate::decision::{Finding, Severity};
-use crate::store::{self, Store, StoreFault, Writer, codes};
+use crate::seal::{self, Operators, operators};
+use crate::store::{self, Store, StoreFault, Writer, codes, transfer};
 
 /// Arguments of `sealock store`.
 #[derive(Debug, Args)]
@@ -29,6 +30,10 @@ enum Verb {
         /// Id of the store, for replicas of one enclave that share it. Default: a random one.
         #[arg(long)]
         id: Option<String>,
+        /// Operators who may seal for this store; from then on it takes nothing else. On a store that has operators:
+        /// a newer version of theirs.
+        #[arg(long, value_name = "FILE")]
+        operators: Option<PathBuf>,
     },
     /// List the images and the evidence in the store.
     Ls {
@@ -104,9 +109,21 @@ impl From<StoreFault> for Failure {
             | StoreFault::NewerFormat { .. } => Self::misuse(error),
             // Wrong kind of file: nothing was judged.
             StoreFault::Refused { code, .. }
-                if [&codes::DOCKER_SAVE, &codes::COMPRESSED, &codes::NOT_A_BUNDLE].contains(&code) =>
+                if [
+                    &codes::DOCKER_SAVE,
+                    &codes::COMPRESSED,
+                    &codes::NOT_A_BUNDLE,
+                    &seal::codes::NOT_PINNED,
+                ]
+                .contains(&code) =>
             {
                 Self::misuse(error)
+            }
+            // Security state or a clock that cannot be relied on decides nothing.
+            StoreFault::Refused { code, .. }
+                if [&seal::codes::STATE, &seal::codes::CLOCK].contains(&code) =>
+            {
+                Self::undecided(error)
             }
             StoreFault::Refused { .. } => Self { status: Status::Denied, error },
             StoreFault::Catalogue { .. } | StoreFault::Busy { .. } | StoreFault::Io { .. } => {
@@ -188,9 +205,17 @@ pub fn plain(text: &str) -> String {
 /// A [`Failure`] with the store's own words.
 pub fn run(args: &StoreArgs, output: &mut Output) -> Result<Status, Failure> {
     match &args.verb {
-        Verb::Init { place, id } => {
+        Verb::Init { place, id, operators } => {
             let root = place.directory();
+            // A file that is refused leaves no store behind that takes anything.
+            let operators = operators.as_deref().map(read_operators).transpose()?;
             let made = Writer::init(&root, id.as_deref(), PATIENCE)?;
+            if let Some((path, bytes)) = &operators {
+                let writer = Writer::open(&root, "store init", PATIENCE)?;
+                let version = transfer::pin(&writer, path, bytes)?;
+                output.note(&format!("operators of version {version} may seal for this store\n"));
+            }
+            output.note(&format!("its receipts are checked with {}\n", transfer::receipt_key(&root, &made.id)?));
             output.data(&format!("{}\n", made.id))?;
             let what = if made.new { "new store in" } else { "store already in" };
             output.note(&format!("{what} {}\n", root.display()));
@@ -200,6 +225,16 @@ pub fn run(args: &StoreArgs, output: &mut Output) -> Result<Status, Failure> {
         Verb::Fsck { place, format } => check(place, format.format, output),
         Verb::Reindex { place, format } => rebuild(place, format.format, output),
     }
+}
+
+/// Reads and checks an operators file.
+fn read_operators(path: &Path) -> Result<(&Path, Vec<u8>), Failure> {
+    let bytes = sealock_trust_root::disk::read_named(path, operators::MAX_FILE)
+        .map_err(|e| Failure::misuse(anyhow::anyhow!("{}: {e}", path.display())))?;
+    Operators::parse(&bytes).map_err(|fault| {
+        StoreFault::refused(fault.code(), path.display().to_string(), fault.to_string())
+    })?;
+    Ok((path, bytes))
 }
 
 #[derive(Serialize)]

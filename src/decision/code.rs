@@ -23,6 +23,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         crate::verify::codes::ALL,
         crate::policy::codes::ALL,
         super::codes::ALL,
+        crate::seal::codes::ALL,
     ];
     rooms.into_iter().flat_map(|room| room.iter().copied())
 }

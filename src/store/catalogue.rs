@@ -319,8 +319,8 @@ impl Catalogue {
 
 /// A commit under way; dropping it leaves the catalogue as it was.
 pub(super) struct Commit<'a> {
-    transaction: Transaction<'a>,
-    place: PathBuf,
+    pub(super) transaction: Transaction<'a>,
+    pub(super) place: PathBuf,
 }
 
 impl Commit<'_> {

@@ -61,3 +61,10 @@ pub(super) fn make_directory(path: &Path) -> Result<(), StoreFault> {
         Err(e) => Err(e).during("making the directory", path),
     }
 }
+
+/// Writes a new file of `mode`, synced.
+pub(super) fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), StoreFault> {
+    let mut file = create(path, mode)?;
+    file.write_all(bytes).during("writing", path)?;
+    file.sync_all().during("writing", path)
+}

@@ -50,6 +50,8 @@ pub struct Plan<'w> {
     staging: Staging,
     graph: Graph,
     notes: Vec<Finding>,
+    /// Whether a seal vouches for the names.
+    sealed: bool,
 }
 
 /// What the user may say about an import.
@@ -119,7 +121,7 @@ pub struct NameReport {
     pub name: String,
     /// What it stands for.
     pub digest: Digest,
-    /// `claimed`: nobody vouches for it.
+    /// `sealed`, or `claimed`: nobody vouches for it.
     pub status: &'static str,
     /// What it stood for before, where that was something else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +187,7 @@ impl<'w> Plan<'w> {
             path: path.to_owned(),
             source,
         })?;
+        super::transfer::refuse_unsealed(writer.root(), path)?;
         if metadata.is_dir() {
             return Self::directory(writer, path, options);
         }
@@ -222,7 +225,7 @@ impl<'w> Plan<'w> {
                 "docker's manifest.json and repositories in the archive are not read",
             ));
         }
-        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
+        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes, sealed: false })
     }
 
     fn directory(writer: &'w mut Writer, path: &Path, options: &ImportOptions) -> Result<Self, StoreFault> {
@@ -257,7 +260,33 @@ impl<'w> Plan<'w> {
                 ),
             ));
         }
-        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes })
+        Ok(Self { writer, bundle: path.to_owned(), staging, graph, notes, sealed: false })
+    }
+
+    /// A transfer whose content is in `staging` already, and whose names a seal vouches for.
+    pub(super) fn sealed(
+        writer: &'w mut Writer,
+        bundle: &Path,
+        entries: &[Entry],
+        staging: Staging,
+    ) -> Result<Self, StoreFault> {
+        let graph = build(writer, entries, &staging, &BTreeMap::new(), bundle)?;
+        Ok(Self { writer, bundle: bundle.to_owned(), staging, graph, notes: Vec::new(), sealed: true })
+    }
+
+    /// The store that it goes to.
+    pub(super) fn root(&self) -> &Path {
+        self.writer.root()
+    }
+
+    /// Adds a remark to the report.
+    pub(super) fn note(&mut self, finding: Finding) {
+        self.notes.push(finding);
+    }
+
+    /// Every name that it brings.
+    pub(super) fn names(&self) -> impl Iterator<Item = (String, Digest)> {
+        self.graph.names.iter().map(|(name, digest)| (name.to_string(), *digest))
     }
 
     /// Publishes the content, then the names, in one transaction.
@@ -268,7 +297,11 @@ impl<'w> Plan<'w> {
         let graph = &self.graph;
         self.staging
             .publish(|digest| graph.blobs.contains_key(digest) || graph.manifests.contains_key(digest))?;
-        let changes = self.writer.commit(&self.graph, false)?;
+        let changes = if self.sealed {
+            self.writer.commit_sealed(&self.graph)?
+        } else {
+            self.writer.commit(&self.graph, false)?
+        };
         Ok(self.report(&changes, true))
     }
 
@@ -359,7 +392,7 @@ impl<'w> Plan<'w> {
                 .map(|(name, digest)| NameReport {
                     name: name.to_string(),
                     digest: *digest,
-                    status: "claimed",
+                    status: if self.sealed { "sealed" } else { "claimed" },
                     moved_from: moved.get(name).copied(),
                 })
                 .collect(),
@@ -434,7 +467,7 @@ impl Source for Plan<'_> {
     fn resolve(&self, repository: &str, tag: &str) -> Result<Resolved, SourceFault> {
         let name = super::name::Name { repository: repository.to_owned(), tag: tag.to_owned() };
         match self.graph.names.get(&name) {
-            Some(digest) => Ok(Resolved { digest: *digest, sealed: false }),
+            Some(digest) => Ok(Resolved { digest: *digest, sealed: self.sealed }),
             None => Err(SourceFault::NotHeld { what: name.to_string(), place: self.place() }),
         }
     }

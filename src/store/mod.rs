@@ -10,6 +10,9 @@
 //!   catalog.sqlite          names, manifests, contents (WAL; `-wal` and `-shm` beside it while in use)
 //!   ingest/                 part files; nothing in here was ever believed
 //!   lock                    flock: one writer; readers take no lock and never wait
+//!   seal/                   pinned operators, what was accepted, the store's own key ([`transfer`])
+//!   quarantine/             transfers that were copied and not taken in; invisible
+//!   foreign/                a store of its own for bundles that nobody sealed, where operators are pinned
 //!   snapshots/ journal/     made by the rooms that need them
 //! ```
 //!
@@ -21,10 +24,10 @@
 //! | the catalogue is a finding aid; a question that it cannot answer is an error, never "none" | `catalogue`, `reader` |
 //! | foreign names and tags never become paths: every path is made from a parsed digest or is one of the names above | `import`, `tar` |
 //! | a kill at any instant leaves a store that `fsck` calls clean | `writer` |
-//! | names from bundles are claimed; only a seal will make them more | `import` |
+//! | names from bundles are claimed; only a seal makes them more, and is asked on every read | `import`, `transfer` |
 //! | what is missing is told, never guessed | `graph` |
 //!
-//! Not here: signatures (`verify`), policies (`policy`), seals and snapshots, garbage collection.
+//! Not here: signatures (`verify`), policies (`policy`), what makes a seal good (`seal`), garbage collection.
 //!
 //! Attacks considered: whoever writes a bundle, whoever carries it, and an insider who edits the store's files.
 // Reason: the store is where files are read and written; every path below it is made from a digest or is ours.
@@ -56,6 +59,8 @@ pub mod source;
 mod staging;
 mod sweep;
 mod tar;
+pub mod transfer;
+mod vouched;
 mod writer;
 
 pub use archive::{Archived, LayoutArchive};

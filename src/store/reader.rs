@@ -1,11 +1,12 @@
 //! The store as a [`Source`]: cheap to open, never waits for the writer, believes nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::catalogue::{Catalogue, Named};
 use super::name::EvidenceTag;
 use super::source::{Resolved, fallback_tag};
+use super::transfer::{self, Accepted};
 use super::{Attachment, Channel, Source, SourceFault, StoreFault, blob, graph, marker};
 use crate::image::Digest;
 
@@ -15,7 +16,12 @@ pub struct Store {
     root: PathBuf,
     id: String,
     catalogue: Mutex<Catalogue>,
+    /// What was accepted, with the floors that it belongs to.
+    accepted: Mutex<Option<Believed>>,
 }
+
+/// The floors as they were read, and what they led to.
+type Believed = (Vec<u8>, Arc<Accepted>);
 
 impl Store {
     /// Opens the store at `root`. Reads two small files and scans nothing.
@@ -25,7 +31,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreFault> {
         let id = marker::read(root)?.ok_or_else(|| StoreFault::NotAStore { place: root.to_owned() })?;
         let catalogue = Catalogue::read(root)?;
-        Ok(Self { root: root.to_owned(), id, catalogue: Mutex::new(catalogue) })
+        Ok(Self { root: root.to_owned(), id, catalogue: Mutex::new(catalogue), accepted: Mutex::new(None) })
     }
 
     /// The store's id: random, or as given to `store init --id`.
@@ -43,14 +49,50 @@ impl Store {
     /// # Errors
     /// [`StoreFault::Catalogue`].
     pub fn list(&self) -> Result<Vec<Listed>, StoreFault> {
+        let sealed = self.accepted()?.map(|accepted| accepted.names()).transpose()?.unwrap_or_default();
         let mut listed = Vec::new();
         self.with(|catalogue| {
             catalogue.each_named(|row| {
-                listed.push(Listed::from(row));
+                let mut line = Listed::from(row);
+                if let Some(name) = &line.name {
+                    let vouched = sealed.get(name).is_some_and(|digest| *digest == line.digest.to_string());
+                    line.status = if vouched { "sealed" } else { "claimed" };
+                }
+                listed.push(line);
                 Ok::<_, StoreFault>(())
             })
         })?;
         Ok(listed)
+    }
+
+    /// What operators have sealed, believed anew whenever the floors changed; nothing where none are pinned.
+    ///
+    /// # Errors
+    /// [`StoreFault::Refused`] where it cannot be believed: then no name is sealed, and none may be taken as claimed.
+    pub fn accepted(&self) -> Result<Option<Arc<Accepted>>, StoreFault> {
+        let floors = transfer::floors(&self.root)?;
+        let broken = |_| StoreFault::Catalogue {
+            place: self.root.clone(),
+            reason: "an earlier question broke off".to_owned(),
+        };
+        let mut kept = self.accepted.lock().map_err(broken)?;
+        if let (Some(floors), Some((known, accepted))) = (&floors, kept.as_ref())
+            && floors == known
+        {
+            return Ok(Some(Arc::clone(accepted)));
+        }
+        let Some(accepted) = Accepted::open(&self.root, &self.id)?.map(Arc::new) else { return Ok(None) };
+        *kept = floors.map(|floors| (floors, Arc::clone(&accepted)));
+        Ok(Some(accepted))
+    }
+
+    /// What a seal says that a name stands for.
+    fn sealed(&self, repository: &str, tag: &str) -> Result<Option<Digest>, SourceFault> {
+        let name = format!("{repository}:{tag}");
+        let damaged = |reason: String| SourceFault::Damaged { what: name.clone(), place: self.place(), reason };
+        let Some(accepted) = self.accepted().map_err(|e| damaged(e.to_string()))? else { return Ok(None) };
+        let digest = accepted.resolve(&name).map_err(|e| damaged(e.to_string()))?;
+        digest.map(|digest| digest.parse().map_err(|_| damaged("the seal gives it no digest".into()))).transpose()
     }
 
     pub(super) fn with<T>(
@@ -163,9 +205,13 @@ impl Source for Store {
     }
 
     fn resolve(&self, repository: &str, tag: &str) -> Result<Resolved, SourceFault> {
+        if let Some(digest) = self.sealed(repository, tag)? {
+            return Ok(Resolved { digest, sealed: true });
+        }
         let what = || format!("{repository}:{tag}");
         match self.ask(what, |catalogue| catalogue.name(repository, tag))? {
-            Some((digest, sealed)) => Ok(Resolved { digest, sealed }),
+            // The mark in the catalogue is a finding aid: only the seal itself makes a name sealed.
+            Some((digest, _)) => Ok(Resolved { digest, sealed: false }),
             None => Err(SourceFault::NotHeld { what: what(), place: self.place() }),
         }
     }
@@ -175,10 +221,18 @@ impl Source for Store {
     }
 
     fn attachments(&self, repository: &str, subject: &Digest) -> Result<Vec<Attachment>, SourceFault> {
+        let mut vouched = Vec::new();
+        for evidence in EvidenceTag::ALL {
+            if let Some(digest) = self.sealed(repository, &evidence.tag(subject))? {
+                vouched.push((digest, evidence.channel()));
+            }
+        }
         self.ask(
             || format!("the evidence about {subject}"),
             |catalogue| {
-                let found = attachments(catalogue, repository, subject)?;
+                let mut found = attachments(catalogue, repository, subject)?;
+                // What a seal says about an evidence tag counts, whatever the catalogue says.
+                found.extend(vouched.iter().filter(|v| !found.contains(v)).cloned().collect::<Vec<_>>());
                 let mut kinds = std::collections::BTreeMap::new();
                 for (manifest, _) in &found {
                     if let Some(kind) = catalogue.media_type(manifest)? {

@@ -14,6 +14,8 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+
 use super::catalogue::Catalogue;
 use super::fault::During;
 use super::writer::INGEST;
@@ -40,6 +42,10 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Staging {
     root: PathBuf,
+    /// Where part files lie.
+    folder: PathBuf,
+    /// Whether they outlive this: a transfer in quarantine is judged more than once.
+    keep: bool,
     contents: BTreeMap<Digest, (u64, State)>,
     buffer: Vec<u8>,
     recheck: bool,
@@ -48,11 +54,58 @@ pub(super) struct Staging {
 impl Staging {
     /// For the store at `root`, whose lock the caller holds.
     pub(super) fn new(root: &Path, recheck: bool) -> Self {
-        Self { root: root.to_owned(), contents: BTreeMap::new(), buffer: Vec::new(), recheck }
+        let folder = root.join(INGEST);
+        Self {
+            root: root.to_owned(),
+            folder,
+            keep: false,
+            contents: BTreeMap::new(),
+            buffer: Vec::new(),
+            recheck,
+        }
+    }
+
+    /// For content that was copied to `folder` already, and stays there until it is published.
+    pub(super) fn in_quarantine(root: &Path, folder: &Path, recheck: bool) -> Self {
+        let mut staging = Self::new(root, recheck);
+        folder.clone_into(&mut staging.folder);
+        staging.keep = true;
+        staging
     }
 
     fn part(&self, digest: &Digest) -> PathBuf {
-        self.root.join(INGEST).join(format!("{}-{}.part", digest.algorithm(), digest.hex()))
+        self.folder.join(part_name(digest))
+    }
+
+    /// Takes over what lies in the folder, or is held, as `digest`. Tells whether it does and hashes right.
+    pub(super) fn adopt(
+        &mut self,
+        catalogue: &Catalogue,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<bool, StoreFault> {
+        let part = self.part(digest);
+        if self.hashes_right(&part, digest, size)? {
+            rustix::fs::chmod(&part, Mode::from_raw_mode(0o444)).during("setting the mode of", &part)?;
+            self.contents.insert(*digest, (size, State::Synced));
+            return Ok(true);
+        }
+        // An interrupted commit may have published it without telling the catalogue.
+        let held = self.holds(catalogue, digest, size)?
+            || self.hashes_right(&blob::path(&self.root, digest), digest, size)?;
+        if held {
+            self.contents.insert(*digest, (size, State::Held));
+        }
+        Ok(held)
+    }
+
+    fn hashes_right(&mut self, path: &Path, digest: &Digest, size: u64) -> Result<bool, StoreFault> {
+        let Ok((file, found)) = blob::open_regular(path) else { return Ok(false) };
+        if found != size {
+            return Ok(false);
+        }
+        let streamed = blob::stream(file, digest, &mut self.buffer, |_| Ok(())).during("reading", path)?;
+        Ok(streamed.matches && streamed.size == size)
     }
 
     /// Whether there is room for `bytes` more.
@@ -158,9 +211,7 @@ impl Staging {
         if size > SMALL && !self.recheck {
             return Ok(true);
         }
-        let Ok((file, _)) = blob::open_regular(&path) else { return Ok(false) };
-        let streamed = blob::stream(file, digest, &mut self.buffer, |_| Ok(())).during("reading", &path)?;
-        Ok(streamed.matches)
+        self.hashes_right(&path, digest, size)
     }
 
     /// Everything taken in, with sizes.
@@ -234,6 +285,9 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
         for (digest, (_, state)) in &self.contents {
             if *state != State::Held {
                 // What cannot be removed now, the next writer removes.
@@ -241,6 +295,11 @@ impl Drop for Staging {
             }
         }
     }
+}
+
+/// Name of the part file of `digest`.
+pub(super) fn part_name(digest: &Digest) -> String {
+    format!("{}-{}.part", digest.algorithm(), digest.hex())
 }
 
 fn amount(found: u64, announced: u64) -> String {

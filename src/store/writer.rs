@@ -144,14 +144,27 @@ impl Writer {
 
     /// Commits `graph`, whose content is published already. `rebuild` empties the catalogue first.
     pub(super) fn commit(&mut self, graph: &Graph, rebuild: bool) -> Result<Changes, StoreFault> {
+        self.commit_as(graph, rebuild, false)
+    }
+
+    /// Commits `graph`, for whose names a seal vouches. Names that only an earlier seal vouched for go.
+    pub(super) fn commit_sealed(&mut self, graph: &Graph) -> Result<Changes, StoreFault> {
+        self.commit_as(graph, false, true)
+    }
+
+    fn commit_as(&mut self, graph: &Graph, rebuild: bool, sealed: bool) -> Result<Changes, StoreFault> {
         let before = self.catalogue.state(INDEX_NOW)?;
         let root = self.root.clone();
         let commit = self.catalogue.begin()?;
         if rebuild {
             commit.clear()?;
         }
+        let superseded = if sealed { commit.unseal()? } else { Vec::new() };
         let changes = commit.add(graph)?;
-        if !changes.any && !rebuild {
+        if sealed {
+            commit.seal(graph, &superseded)?;
+        }
+        if !changes.any && !rebuild && !sealed {
             return Ok(changes);
         }
         let now = render_index(&commit, &root)?;
@@ -200,6 +213,7 @@ fn complete_folders(root: &Path) -> Result<(), StoreFault> {
     files::make_directory(&root.join("blobs"))?;
     files::make_directory(&root.join("blobs/sha256"))?;
     files::make_directory(&root.join(INGEST))?;
+    super::transfer::complete(root)?;
     if !root.join("oci-layout").exists() {
         files::replace(&root.join(INGEST).join("oci-layout.part"), &root.join("oci-layout"), OCI_LAYOUT)?;
     }

@@ -1,0 +1,52 @@
+//! The command line: one file per verb, each `Args` → `run`.
+// Reason: the command line is where the environment, the clock and files named by the user come in.
+#![allow(clippy::disallowed_methods)]
+
+pub mod operators;
+pub mod seal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sealock::cli::exit::{self, Failure, Status};
+use sealock::cli::output::Output;
+
+/// Carries images and all their proof across an air gap.
+#[derive(Debug, Parser)]
+#[command(name = "sealock-mirror", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write one sealed transfer of what the store holds
+    Seal(Box<seal::SealArgs>),
+    /// Keep the file of those who may seal
+    Operators(operators::OperatorsArgs),
+    /// Print the version
+    Version,
+}
+
+/// Parses `args`, runs the verb, prints, and returns the exit status.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut output = Output::standard();
+    let result = match Cli::try_parse_from(args) {
+        Ok(cli) => run(&cli, &mut output),
+        Err(e) => Ok(exit::usage(&e, &mut output)),
+    };
+    exit::finish(result, &mut output)
+}
+
+fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
+    match &cli.verb {
+        Verb::Seal(args) => seal::run(args, output),
+        Verb::Operators(args) => operators::run(args, output),
+        Verb::Version => {
+            output.data(&format!("sealock-mirror {}\n", env!("CARGO_PKG_VERSION")))?;
+            Ok(Status::Allowed)
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The documents of a transfer: collected whole, in memory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sealock::seal::snapshot::{self, Changes};
+use sealock::seal::statement::{Content, Trust};
+use sealock::seal::{Operators, Snapshot, container};
+use sealock::store::{Store, transfer};
+use sealock_trust_root::disk::{DEFAULT_NAME, DirectorySource, TrustState, is_name};
+use sealock_trust_root::source::RepositorySource;
+use sealock_trust_root::tuf;
+
+use super::{Order, REFUSED, STALE, SealingFault, files, render};
+
+/// Largest file of a TUF repository, in bytes.
+const MAX_TRUST: u64 = 16 * 1024 * 1024;
+/// Most files of one.
+const MAX_TRUST_FILES: usize = 256;
+/// Largest policy file, in bytes.
+const MAX_POLICY: u64 = 4 * 1024 * 1024;
+
+/// A TUF repository in a folder.
+#[derive(Clone, Debug)]
+pub struct TrustSource {
+    /// Its name in the receiving store.
+    pub name: String,
+    /// The folder, in published layout.
+    pub folder: PathBuf,
+}
+
+impl TrustSource {
+    /// Reads `DIR` or `NAME=DIR`.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('=') {
+            Some((name, folder)) if is_name(name) => Self { name: name.to_owned(), folder: folder.into() },
+            _ => Self { name: DEFAULT_NAME.to_owned(), folder: text.into() },
+        }
+    }
+}
+
+/// All of them, by name.
+#[derive(Debug)]
+pub(super) struct Documents {
+    bytes: BTreeMap<String, Vec<u8>>,
+    trust: Vec<Trust>,
+}
+
+impl Documents {
+    pub(super) fn collect(
+        order: &Order<'_>,
+        store: &Store,
+        operators: &Operators,
+        names: &BTreeMap<String, String>,
+        snapshot: &Snapshot,
+    ) -> Result<Self, SealingFault> {
+        let mut bytes = snapshot::name_files(names)?;
+        let mut put = |name: String, content: Vec<u8>| -> Result<(), SealingFault> {
+            if !container::is_document(&name) {
+                return Err(SealingFault::Misuse(format!(
+                    "{name:?} cannot be the name of a document: letters, digits, '.', '_' and '-' only"
+                )));
+            }
+            match bytes.insert(name.clone(), content) {
+                None => Ok(()),
+                Some(_) => Err(SealingFault::Misuse(format!("two files would be called {name:?}"))),
+            }
+        };
+        put(container::LAYOUT.to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())?;
+        put(container::INDEX.to_owned(), store.index_json()?)?;
+        put(container::OPERATORS.to_owned(), operators.render()?)?;
+        put(container::SNAPSHOT.to_owned(), render("snapshot", snapshot)?)?;
+        for path in order.policies {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            put(format!("policies/{name}"), files::read(path, MAX_POLICY)?)?;
+        }
+        let mut trust = Vec::new();
+        for source in order.trust {
+            trust.push(load(source, order)?);
+            for (path, content) in folder(&source.folder)? {
+                put(format!("trust/{}/{path}", source.name), content)?;
+            }
+        }
+        trust.sort_by(|a: &Trust, b| a.name.cmp(&b.name));
+        Ok(Self { bytes, trust })
+    }
+
+    /// Sets what changed.
+    pub(super) fn changes(&mut self, changes: &Changes) -> Result<(), SealingFault> {
+        self.bytes.insert(container::CHANGES.to_owned(), render("changes", changes)?);
+        Ok(())
+    }
+
+    pub(super) fn contents(&self) -> BTreeMap<String, Content> {
+        self.bytes.iter().map(|(name, bytes)| (name.clone(), Content::of(bytes))).collect()
+    }
+
+    pub(super) fn policies(&self) -> BTreeMap<String, String> {
+        let below = self.bytes.iter().filter_map(|(name, b)| Some((name.strip_prefix("policies/")?, b)));
+        below.map(|(name, bytes)| (name.to_owned(), Content::of(bytes).sha256)).collect()
+    }
+
+    pub(super) fn trust(&self) -> Vec<Trust> {
+        self.trust.clone()
+    }
+
+    pub(super) fn snapshot(&self) -> &[u8] {
+        self.bytes.get(container::SNAPSHOT).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.bytes.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+}
+
+/// Loads a repository as the far side will, and refuses what is not fresh now.
+fn load(source: &TrustSource, order: &Order<'_>) -> Result<Trust, SealingFault> {
+    let fault = |code, reason: String| SealingFault::Trust { name: source.name.clone(), reason, code };
+    let opened = files::io(&source.folder, DirectorySource::open(&source.folder))?;
+    let repository: Arc<dyn RepositorySource> = Arc::new(opened);
+    let state = TrustState::of_store(order.store);
+    let writer = state.writer().map_err(|e| fault(REFUSED, e.to_string()))?;
+    // A name that this store does not know yet is checked from its own first root; the far side has its own pin.
+    let first = first_root(&source.folder, &source.name)?;
+    let (pinned, floor) = match writer.start(&source.name, first.as_deref()) {
+        Ok(start) => start,
+        Err(sealock_trust_root::disk::StateFault::Pinned { .. }) => {
+            writer.start(&source.name, None).map_err(|e| fault(REFUSED, e.to_string()))?
+        }
+        Err(e) => return Err(fault(REFUSED, e.to_string())),
+    };
+    drop(writer);
+    let loaded =
+        tuf::load(&repository, &pinned, floor.as_ref()).map_err(|e| fault(REFUSED, e.to_string()))?;
+    for role in &loaded.roles {
+        if role.expires <= order.now {
+            return Err(fault(STALE, format!("its {} expired at {}", role.role, role.expires)));
+        }
+    }
+    Ok(Trust { name: source.name.clone(), versions: transfer::versions(&loaded) })
+}
+
+/// The oldest root in the folder, for names that are not the public one.
+fn first_root(place: &Path, name: &str) -> Result<Option<Vec<u8>>, SealingFault> {
+    if name == DEFAULT_NAME {
+        return Ok(None);
+    }
+    let files = folder(place)?;
+    let roots = files.iter().filter_map(|(path, bytes)| {
+        let file = path.rsplit('/').next()?;
+        let version: u64 = file.strip_suffix(".root.json")?.parse().ok()?;
+        Some((version, bytes))
+    });
+    Ok(roots.min_by_key(|(version, _)| *version).map(|(_, bytes)| bytes.clone()))
+}
+
+/// Every file below `place`, by its path with `/`.
+fn folder(place: &Path) -> Result<BTreeMap<String, Vec<u8>>, SealingFault> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![(place.to_owned(), String::new())];
+    while let Some((directory, prefix)) = open.pop() {
+        for entry in files::io(&directory, std::fs::read_dir(&directory))? {
+            let entry = files::io(&directory, entry)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            if name.starts_with('.') {
+                continue;
+            }
+            let kind = files::io(&path, entry.file_type())?;
+            if kind.is_dir() && prefix.matches('/').count() < 3 {
+                open.push((path, format!("{prefix}{name}/")));
+            } else if kind.is_file() {
+                found.insert(format!("{prefix}{name}"), files::read(&path, MAX_TRUST)?);
+            } else {
+                return Err(SealingFault::Misuse(format!("{} does not belong in a TUF repository", path.display())));
+            }
+            if found.len() > MAX_TRUST_FILES {
+                return Err(SealingFault::Misuse(format!("{} holds too many files", place.display())));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,1 @@
+//! Attacks by whoever carries, keeps or receives transfers.

@@ -1,0 +1,1 @@
+//! Kills the program at random moments of taking a transfer in.
