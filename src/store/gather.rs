@@ -56,7 +56,18 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn attached(&mut self, place: &Place) -> Result<(), SourceFault> {
         let mut queue = VecDeque::new();
-        if !place.tag_prefix.is_empty() {
+        if place.tag_prefix.is_empty() {
+            for attachment in self.source.attachments(&place.repository, self.subject)? {
+                let kind = match attachment.channel {
+                    Channel::SignatureTag => Kind::ClassicSignature,
+                    Channel::AttestationTag => Kind::ClassicAttestation,
+                    Channel::Referrer => Kind::Bundle,
+                    Channel::SbomTag => continue,
+                };
+                let (digest, media_type) = (attachment.manifest, attachment.media_type);
+                queue.push_back(Next { digest, media_type, kind, depth: 0 });
+            }
+        } else {
             // Only tags can carry a prefix; referrers hang on the digest itself.
             let stem = format!("{}{}-{}", place.tag_prefix, self.subject.algorithm(), self.subject.hex());
             for (suffix, kind) in [("sig", Kind::ClassicSignature), ("att", Kind::ClassicAttestation)] {
@@ -71,17 +82,6 @@ impl Walk<'_> {
                     Err(e) => return Err(e),
                 }
             }
-        } else {
-            for attachment in self.source.attachments(&place.repository, self.subject)? {
-                let kind = match attachment.channel {
-                    Channel::SignatureTag => Kind::ClassicSignature,
-                    Channel::AttestationTag => Kind::ClassicAttestation,
-                    Channel::Referrer => Kind::Bundle,
-                    Channel::SbomTag => continue,
-                };
-                let (digest, media_type) = (attachment.manifest, attachment.media_type);
-                queue.push_back(Next { digest, media_type, kind, depth: 0 });
-            }
         }
         // Breadth first: what lies near the image is read before anything deep can use up the limits.
         while let Some(next) = queue.pop_front() {
@@ -90,7 +90,8 @@ impl Walk<'_> {
             }
             if self.manifests.len() >= limits::ATTACHMENTS {
                 let limit = limits::ATTACHMENTS;
-                self.out.fault = Some(format!("more than {limit} manifests hang on it, the rest was not read"));
+                self.out.fault =
+                    Some(format!("more than {limit} manifests hang on it, the rest was not read"));
                 break;
             }
             self.manifests.insert((next.digest, next.kind));
