@@ -483,3 +483,52 @@ fn a_timestamp_that_is_demanded_must_be_there() {
     let decision = world.decide(&layout, &policies(&text));
     assert_eq!((decision.verdict, codes(&decision)), (Verdict::Deny, vec!["verify/no-timestamp"]));
 }
+
+/// Indexes that list one manifest a thousand times, on each of four levels: read once each, not 10^12 times.
+#[test]
+fn index_bomb_below_a_signature_tag() {
+    use sealock_testkit::json::{Json, object};
+    use sealock_testkit::layout::{INDEX, MANIFEST, descriptor, evidence_manifest};
+    let world = World::new(31);
+    let layer = world.layer(&Identity::example());
+    let (manifest, config) = evidence_manifest(std::slice::from_ref(&layer));
+    let mut layout = Layout::new().image(NAME, &world.image).blob(&config).blob(&layer.blob).blob(&manifest);
+    let mut below = descriptor(MANIFEST, &manifest);
+    let mut bytes = Vec::new();
+    for _ in 0..limits::NESTED_INDEXES {
+        bytes = object([
+            ("schemaVersion", 2_i64.into()),
+            ("mediaType", INDEX.into()),
+            ("manifests", Json::Array(vec![below; limits::LAYERS])),
+        ])
+        .compact()
+        .into_bytes();
+        below = descriptor(INDEX, &bytes);
+        layout = layout.blob(&bytes);
+    }
+    let tag = sealock_testkit::layout::Subject::from(&world.image).tag(".sig");
+    let decision = world.decide(&layout.manifest(&tag, INDEX, &bytes), &own("enforce"));
+    // The one genuine signature at the bottom is found, and found once.
+    assert_eq!(decision.verdict, Verdict::Allow, "{:?}", codes(&decision));
+    assert_eq!(decision.policies[0].authorities[0].evidence.len(), 1);
+}
+
+/// More manifests in a signature index than are read are not silently cut off.
+#[test]
+fn overlong_signature_index_is_said_and_not_cut() {
+    use sealock_testkit::json::{Json, object};
+    use sealock_testkit::layout::{INDEX, MANIFEST, descriptor};
+    let world = World::new(32);
+    let children = (0..=limits::LAYERS).map(|n| descriptor(MANIFEST, n.to_string().as_bytes())).collect();
+    let bytes = object([
+        ("schemaVersion", 2_i64.into()),
+        ("mediaType", INDEX.into()),
+        ("manifests", Json::Array(children)),
+    ])
+    .compact()
+    .into_bytes();
+    let tag = sealock_testkit::layout::Subject::from(&world.image).tag(".sig");
+    let layout = Layout::new().image(NAME, &world.image).manifest(&tag, INDEX, &bytes);
+    let decision = world.decide(&layout, &own("enforce"));
+    assert_eq!(codes(&decision), ["evidence/malformed"]);
+}

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::output::Output;
+use crate::report::text::escape;
 
 /// What a run came to, in the order in which one outweighs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +86,10 @@ pub fn finish(result: Result<Status, Failure>, output: &mut Output) -> ExitCode 
     let status = match result {
         Ok(status) => status,
         Err(failure) => {
-            output.note(&format!("error: {:#}\n", failure.error));
+            // Parts of it may come from files that somebody else wrote.
+            let text = format!("error: {:#}", failure.error);
+            let lines: Vec<_> = text.lines().map(escape).collect();
+            output.note(&(lines.join("\n") + "\n"));
             failure.status.max(Status::Denied)
         }
     };

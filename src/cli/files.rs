@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use rustix::fs::{Mode, OFlags};
 use walkdir::WalkDir;
 
 /// Largest policy file that is read, in bytes.
@@ -24,9 +25,14 @@ pub fn read(path: &Path, limit: u64) -> anyhow::Result<Vec<u8>> {
     if path == Path::new("-") {
         std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes).context("reading standard input")?;
     } else {
-        let file = File::open(path).with_context(|| format!("{shown} cannot be opened"))?;
+        // A pipe that nobody writes to must not hang.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from);
+        let file = File::from(file.with_context(|| format!("{shown} cannot be opened"))?);
         if !file.metadata().with_context(|| format!("{shown} cannot be read"))?.is_file() {
-            bail!("{shown} is not a plain file");
+            bail!(
+                "{shown} is not a plain file; what comes out of a pipe is read from standard input, named -"
+            );
         }
         file.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("{shown} cannot be read"))?;
     }

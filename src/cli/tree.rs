@@ -64,9 +64,10 @@ impl Drawing<'_> {
         role: &str,
         digest: &Digest,
         media_type: &str,
-        above: &mut BTreeSet<Digest>,
+        drawn: &mut BTreeSet<Digest>,
     ) {
-        if depth > MAX_DEPTH || !above.insert(*digest) {
+        // Once each: an index may list one manifest a thousand times, and so may that one.
+        if depth > MAX_DEPTH || !drawn.insert(*digest) {
             self.line(depth, &format!("{role}{digest} (not drawn again)"));
             return;
         }
@@ -75,11 +76,10 @@ impl Drawing<'_> {
             Ok(manifest) => {
                 let kind = manifest.artifact_type.as_deref().unwrap_or(&manifest.media_type);
                 self.line(depth, &format!("{role}{digest} ({})", escape(kind)));
-                self.content(depth + 1, &manifest, above);
+                self.content(depth + 1, &manifest, drawn);
             }
         }
-        self.attachments(depth + 1, digest, above);
-        above.remove(digest);
+        self.attachments(depth + 1, digest, drawn);
     }
 
     fn read(&mut self, digest: &Digest, media_type: &str) -> Result<Manifest, String> {
@@ -96,12 +96,12 @@ impl Drawing<'_> {
         })
     }
 
-    fn content(&mut self, depth: usize, manifest: &Manifest, above: &mut BTreeSet<Digest>) {
+    fn content(&mut self, depth: usize, manifest: &Manifest, drawn: &mut BTreeSet<Digest>) {
         match &manifest.content {
             Content::Index { manifests } => {
                 for child in manifests.iter().take(limits::LAYERS) {
                     let role = platform(child);
-                    self.manifest(depth, &role, &child.digest, &child.media_type, above);
+                    self.manifest(depth, &role, &child.digest, &child.media_type, drawn);
                 }
             }
             Content::Image { config, layers } => {
@@ -119,8 +119,8 @@ impl Drawing<'_> {
         }
     }
 
-    fn attachments(&mut self, depth: usize, digest: &Digest, above: &mut BTreeSet<Digest>) {
-        let mut drawn = BTreeSet::new();
+    fn attachments(&mut self, depth: usize, digest: &Digest, drawn: &mut BTreeSet<Digest>) {
+        let mut listed = BTreeSet::new();
         for repository in self.repositories.clone() {
             match self.source.attachments(&repository, digest) {
                 Err(e) => {
@@ -129,7 +129,7 @@ impl Drawing<'_> {
                 }
                 Ok(found) => {
                     for attachment in found.iter().take(limits::ATTACHMENTS) {
-                        if !drawn.insert(attachment.clone()) {
+                        if !listed.insert(attachment.clone()) {
                             continue;
                         }
                         let role = match attachment.channel {
@@ -138,7 +138,7 @@ impl Drawing<'_> {
                             Channel::SbomTag => "sbom tag ",
                             Channel::Referrer => "referrer ",
                         };
-                        self.manifest(depth, role, &attachment.manifest, &attachment.media_type, above);
+                        self.manifest(depth, role, &attachment.manifest, &attachment.media_type, drawn);
                     }
                 }
             }

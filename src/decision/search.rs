@@ -81,7 +81,8 @@ impl Wanted<'_> {
         self.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Whether the piece claims to be what is wanted; else how near it comes, and how it misses.
+    /// Whether the piece claims to be what is wanted; else how near it comes, and how it misses. Nothing of it is
+    /// verified: a miss ranks below every failure of a piece whose signature held, else planted ones would hide it.
     fn claimed(
         &self,
         subject: Subject<'_>,
@@ -94,7 +95,7 @@ impl Wanted<'_> {
         {
             let finding = Finding::error(&codes::PREDICATE_DIFFERS, "an attestation of another type")
                 .with_facts(wanted, statement.predicate_type.as_str());
-            return miss(50, finding);
+            return miss(41, finding);
         }
         if evidence.form.before_0_3 && !self.old_bundles {
             let text = "the bundle is of a version before 0.3, which policies do not look at";
@@ -102,19 +103,19 @@ impl Wanted<'_> {
         }
         if evidence.form.chain_unexpected && !self.allow_chain {
             let text = "the bundle carries a certificate chain where its version has one certificate";
-            return miss(60, Finding::error(&codes::CHAIN_NOT_ALLOWED, text));
+            return miss(42, Finding::error(&codes::CHAIN_NOT_ALLOWED, text));
         }
         if let (Some(identities), Some(certificate)) = (self.identities, certificate)
             && let Err(finding) = accepted(identities, certificate, evidence.kind)
         {
-            return Err((100, finding));
+            return Err((45, finding));
         }
         for (number, wanted) in self.claims {
             let found = certificate.and_then(|c| c.fulcio(*number));
             if found != Some(wanted) {
                 let text = format!("certificate extension 1.3.6.1.4.1.57264.1.{number} differs");
                 let finding = Finding::error(&codes::CLAIM_DIFFERS, text);
-                return miss(110, finding.with_facts(wanted.as_str(), found.unwrap_or("nothing")));
+                return miss(46, finding.with_facts(wanted.as_str(), found.unwrap_or("nothing")));
             }
         }
         for (name, wanted) in self.annotations {
@@ -127,7 +128,7 @@ impl Wanted<'_> {
             if found != Some(wanted.as_str()) {
                 let finding =
                     Finding::error(&codes::CLAIM_DIFFERS, format!("signed annotation {name:?} differs"));
-                return miss(110, finding.with_facts(wanted.as_str(), found.unwrap_or("nothing")));
+                return miss(46, finding.with_facts(wanted.as_str(), found.unwrap_or("nothing")));
             }
         }
         Ok(())
@@ -219,7 +220,7 @@ pub(super) fn search(
                 result.evidence.push(entry);
             }
             Err(rejection) => {
-                Nearest::offer(&mut nearest, rejection.rank(), || rejected(&rejection));
+                Nearest::offer(&mut nearest, 10 * rejection.rank(), || rejected(&rejection));
                 result.evidence.push(entry);
             }
         }

@@ -42,8 +42,11 @@ pub const SUBJECT_DIGESTS: usize = 32;
 /// Signatures of one classic DSSE envelope. Bundles have exactly one.
 pub const ENVELOPE_SIGNATURES: usize = 16;
 
-/// Manifests that may hang on one image: the bound that registries' referrers lists are read to.
+/// Manifests that may hang on one image, those below indexes included: the bound that registries' referrers lists are read to.
 pub const ATTACHMENTS: usize = 4096;
+
+/// Bytes of manifests and evidence that are read for one image and place: two of the largest attachments.
+pub const GATHERED: u64 = 2 * ENVELOPE;
 
 /// Pieces of evidence that are verified in full for one image and authority, after the cheap filter. At some
 /// 400 µs each this is about four seconds of one core; a thousand junk signatures fit in ten times.

@@ -2,8 +2,12 @@
 //!
 //! Input: a [`Source`], a place and the image's digest. Output: [`Gathered`]. Every blob is hashed by the source on
 //! this read; a piece that cannot be read stays in the list as such, because it is not the same as none.
+//!
+//! Attacks considered: indexes that list one manifest a thousand times on each of several levels (each is read once),
+//! layers that repeat one large blob (the same), floods of large pieces ([`limits::GATHERED`]: what lies beyond is
+//! unreadable, and never absent).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use crate::evidence::{EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, limits};
 use crate::image::Digest;
@@ -13,53 +17,224 @@ use super::source::{Channel, Source, SourceFault};
 
 /// Everything that hangs on `subject` in `place`.
 pub fn gather(source: &dyn Source, place: &Place, subject: &Digest) -> Gathered {
-    let mut out = Gathered::default();
-    if let Err(e) = attached(source, place, subject, &mut out) {
-        out.fault = Some(e.to_string());
+    let mut walk = Walk {
+        source,
+        subject,
+        left: limits::GATHERED,
+        manifests: HashSet::new(),
+        layers: HashSet::new(),
+        out: Gathered::default(),
+    };
+    if let Err(e) = walk.attached(place) {
+        walk.out.fault = Some(e.to_string());
     }
+    let mut out = walk.out;
     out.pieces.sort_by_key(|piece| (piece.digest, piece.kind));
     out
 }
 
-fn attached(
-    source: &dyn Source,
-    place: &Place,
-    subject: &Digest,
-    out: &mut Gathered,
-) -> Result<(), SourceFault> {
-    if !place.tag_prefix.is_empty() {
-        // Only tags can carry a prefix; referrers hang on the digest itself.
-        let stem = format!("{}{}-{}", place.tag_prefix, subject.algorithm(), subject.hex());
-        for (suffix, kind) in [("sig", Kind::ClassicSignature), ("att", Kind::ClassicAttestation)] {
-            match source.resolve(&place.repository, &format!("{stem}.{suffix}")) {
-                Ok(found) => layers(source, &found.digest, "", subject, kind, 0, out),
-                Err(SourceFault::NotHeld { .. }) => {}
-                Err(e) => return Err(e),
+/// A manifest that is still to be read, and how many indexes lie above it.
+struct Next {
+    digest: Digest,
+    media_type: String,
+    kind: Kind,
+    depth: usize,
+}
+
+struct Walk<'a> {
+    source: &'a dyn Source,
+    subject: &'a Digest,
+    /// Bytes that may still be read.
+    left: u64,
+    /// Manifests that were read.
+    manifests: HashSet<(Digest, Kind)>,
+    /// Layers that were read. Classic ones differ by their annotations, bundles say everything themselves.
+    layers: HashSet<(Digest, Kind, bool, BTreeMap<String, String>)>,
+    out: Gathered,
+}
+
+impl Walk<'_> {
+    fn attached(&mut self, place: &Place) -> Result<(), SourceFault> {
+        let mut queue = VecDeque::new();
+        if place.tag_prefix.is_empty() {
+            let attachments = self.source.attachments(&place.repository, self.subject)?;
+            let elsewhere = if attachments.iter().any(|a| a.channel == Channel::Referrer) {
+                listed_elsewhere(self.source, place, self.subject)?
+            } else {
+                BTreeSet::new()
+            };
+            for attachment in attachments {
+                let kind = match attachment.channel {
+                    Channel::SignatureTag => Kind::ClassicSignature,
+                    Channel::AttestationTag => Kind::ClassicAttestation,
+                    Channel::Referrer if elsewhere.contains(&attachment.manifest) => continue,
+                    Channel::Referrer => Kind::Bundle,
+                    Channel::SbomTag => continue,
+                };
+                let (digest, media_type) = (attachment.manifest, attachment.media_type);
+                queue.push_back(Next { digest, media_type, kind, depth: 0 });
+            }
+        } else {
+            // Only tags can carry a prefix; referrers hang on the digest itself.
+            let stem = format!("{}{}-{}", place.tag_prefix, self.subject.algorithm(), self.subject.hex());
+            for (suffix, kind) in [("sig", Kind::ClassicSignature), ("att", Kind::ClassicAttestation)] {
+                match self.source.resolve(&place.repository, &format!("{stem}.{suffix}")) {
+                    Ok(found) => queue.push_back(Next {
+                        digest: found.digest,
+                        media_type: String::new(),
+                        kind,
+                        depth: 0,
+                    }),
+                    Err(SourceFault::NotHeld { .. }) => {}
+                    Err(e) => return Err(e),
+                }
             }
         }
-        return Ok(());
+        // Breadth first: what lies near the image is read before anything deep can use up the limits.
+        while let Some(next) = queue.pop_front() {
+            if self.manifests.contains(&(next.digest, next.kind)) {
+                continue;
+            }
+            if self.manifests.len() >= limits::ATTACHMENTS {
+                let limit = limits::ATTACHMENTS;
+                self.out.fault =
+                    Some(format!("more than {limit} manifests hang on it, the rest was not read"));
+                break;
+            }
+            self.manifests.insert((next.digest, next.kind));
+            self.manifest(&next, &mut queue);
+        }
+        Ok(())
     }
-    let attachments = source.attachments(&place.repository, subject)?;
-    let elsewhere = if attachments.iter().any(|a| a.channel == Channel::Referrer) {
-        listed_elsewhere(source, place, subject)?
-    } else {
-        BTreeSet::new()
-    };
-    if attachments.len() > limits::ATTACHMENTS {
-        out.fault =
-            Some(format!("{} manifests hang on it, the limit is {}", attachments.len(), limits::ATTACHMENTS));
+
+    /// Notes what became of a manifest.
+    fn note(&mut self, digest: Digest, kind: Kind, state: State) {
+        self.out.pieces.push(Piece { digest, kind, by_subject: kind == Kind::Bundle, state });
     }
-    for attachment in attachments.iter().take(limits::ATTACHMENTS) {
-        let kind = match attachment.channel {
-            Channel::SignatureTag => Kind::ClassicSignature,
-            Channel::AttestationTag => Kind::ClassicAttestation,
-            Channel::Referrer if elsewhere.contains(&attachment.manifest) => continue,
-            Channel::Referrer => Kind::Bundle,
-            Channel::SbomTag => continue,
+
+    /// Reads at most `limit` bytes, and no more than are left for this image.
+    fn read(&mut self, digest: &Digest, limit: u64) -> Result<Vec<u8>, State> {
+        match self.source.read(digest, limit.min(self.left)) {
+            Ok(bytes) => {
+                self.left = self.left.saturating_sub(bytes.len() as u64);
+                Ok(bytes)
+            }
+            Err(SourceFault::TooLarge { size, .. }) if size <= limit => Err(State::Unreadable(format!(
+                "{digest} was not read: the evidence about {} has more than {} bytes in all",
+                self.subject,
+                limits::GATHERED
+            ))),
+            Err(e @ SourceFault::TooLarge { .. }) => Err(State::Malformed(EvidenceFault::Malformed {
+                part: "evidence blob",
+                reason: e.to_string(),
+            })),
+            Err(e) => Err(State::Unreadable(e.to_string())),
+        }
+    }
+
+    /// The layers of an evidence manifest; an index below a tag is followed, as policy-controller does.
+    fn manifest(&mut self, next: &Next, queue: &mut VecDeque<Next>) {
+        let Next { digest, ref media_type, kind, depth } = *next;
+        let bytes = match self.read(&digest, MAX_MANIFEST) {
+            Ok(bytes) => bytes,
+            Err(state) => return self.note(digest, kind, state),
         };
-        layers(source, &attachment.manifest, &attachment.media_type, subject, kind, 0, out);
+        let limit = |part, found, limit| {
+            State::Malformed(EvidenceFault::Limit { part, found: found as u64, limit: limit as u64 })
+        };
+        let manifest = match Manifest::parse(&bytes, media_type) {
+            Ok(manifest) => manifest,
+            Err(e) => {
+                let fault = EvidenceFault::Malformed { part: "evidence manifest", reason: e.to_string() };
+                return self.note(digest, kind, State::Malformed(fault));
+            }
+        };
+        if kind == Kind::Bundle && manifest.subject.as_ref().is_none_or(|s| s.digest != *self.subject) {
+            // Whoever listed it as a referrer of this image lied; it hangs on something else.
+            return;
+        }
+        match manifest.content {
+            Content::Index { manifests } => {
+                if depth >= limits::NESTED_INDEXES {
+                    let state = limit("nested indexes", depth + 1, limits::NESTED_INDEXES);
+                    return self.note(digest, kind, state);
+                }
+                if manifests.len() > limits::LAYERS {
+                    let state = limit("manifests of a signature index", manifests.len(), limits::LAYERS);
+                    return self.note(digest, kind, state);
+                }
+                queue.extend(manifests.into_iter().map(|child| Next {
+                    digest: child.digest,
+                    media_type: child.media_type,
+                    kind,
+                    depth: depth + 1,
+                }));
+            }
+            Content::Image { layers, .. } => {
+                if layers.len() > limits::LAYERS {
+                    let state = limit("layers of a signature manifest", layers.len(), limits::LAYERS);
+                    return self.note(digest, kind, state);
+                }
+                let bundles =
+                    layers.iter().filter(|l| l.media_type.starts_with(bundle::MEDIA_TYPE_PREFIX)).count();
+                if kind == Kind::Bundle && bundles > 0 && layers.len() != 1 {
+                    let reason = format!("{} layers, a bundle is the only one of its manifest", layers.len());
+                    let fault = EvidenceFault::Malformed { part: "bundle manifest", reason };
+                    return self.note(digest, kind, State::Malformed(fault));
+                }
+                if kind != Kind::Bundle {
+                    self.present(kind);
+                }
+                for layer in layers {
+                    self.layer(layer, kind);
+                }
+            }
+        }
     }
-    Ok(())
+
+    fn present(&mut self, kind: Kind) {
+        if !self.out.present.contains(&kind) {
+            self.out.present.push(kind);
+        }
+    }
+
+    fn layer(&mut self, layer: Descriptor, channel: Kind) {
+        let by_subject = channel == Kind::Bundle;
+        // What hangs on the image by its subject says by its media type what it is; what hangs there by a tag, by
+        // the tag.
+        let kind = match (channel, layer.media_type.as_str()) {
+            (Kind::Bundle, classic::SIMPLE_SIGNING) => Kind::ClassicSignature,
+            (Kind::Bundle, media_type) if !media_type.starts_with(bundle::MEDIA_TYPE_PREFIX) => return,
+            (kind, _) => kind,
+        };
+        let (limit, annotations) = match kind {
+            Kind::ClassicSignature => (limits::SIMPLE_SIGNING, layer.annotations),
+            Kind::ClassicAttestation => (limits::ENVELOPE, layer.annotations),
+            Kind::Bundle => (limits::ENVELOPE, BTreeMap::new()),
+        };
+        self.present(kind);
+        let digest = layer.digest;
+        let key = (digest, kind, by_subject, annotations);
+        if self.layers.contains(&key) {
+            return;
+        }
+        let state = match self.read(&digest, limit) {
+            Err(state) => state,
+            Ok(bytes) => {
+                let evidence = match kind {
+                    Kind::ClassicSignature => classic::signature(digest, bytes, &key.3),
+                    Kind::ClassicAttestation => classic::attestation(digest, &bytes, &key.3),
+                    Kind::Bundle => bundle::parse(digest, &bytes),
+                };
+                match evidence {
+                    Ok(evidence) => State::Read(Box::new(evidence)),
+                    Err(e) => State::Malformed(e),
+                }
+            }
+        };
+        self.layers.insert(key);
+        self.out.pieces.push(Piece { digest, kind, by_subject, state });
+    }
 }
 
 /// Referrers that the fallback tags of other repositories list and that of this one does not: they hang on the image
@@ -80,114 +255,4 @@ fn listed_elsewhere(
         }
     }
     Ok(elsewhere.difference(&here).copied().collect())
-}
-
-/// The layers of an evidence manifest; an index below a tag is followed, as policy-controller does.
-fn layers(
-    source: &dyn Source,
-    digest: &Digest,
-    media_type: &str,
-    subject: &Digest,
-    kind: Kind,
-    depth: usize,
-    out: &mut Gathered,
-) {
-    let by_subject = kind == Kind::Bundle;
-    let mut note = |state: State| out.pieces.push(Piece { digest: *digest, kind, by_subject, state });
-    let bytes = match source.read(digest, MAX_MANIFEST) {
-        Ok(bytes) => bytes,
-        Err(e) => {
-            note(State::Unreadable(e.to_string()));
-            return;
-        }
-    };
-    let manifest = match Manifest::parse(&bytes, media_type) {
-        Ok(manifest) => manifest,
-        Err(e) => {
-            note(State::Malformed(EvidenceFault::Malformed {
-                part: "evidence manifest",
-                reason: e.to_string(),
-            }));
-            return;
-        }
-    };
-    if kind == Kind::Bundle && manifest.subject.as_ref().is_none_or(|s| s.digest != *subject) {
-        // Whoever listed it as a referrer of this image lied; it hangs on something else.
-        return;
-    }
-    match &manifest.content {
-        Content::Index { manifests } => {
-            if depth >= limits::NESTED_INDEXES {
-                note(State::Malformed(EvidenceFault::Limit {
-                    part: "nested indexes",
-                    found: depth as u64 + 1,
-                    limit: limits::NESTED_INDEXES as u64,
-                }));
-                return;
-            }
-            for child in manifests.iter().take(limits::LAYERS) {
-                layers(source, &child.digest, &child.media_type, subject, kind, depth + 1, out);
-            }
-        }
-        Content::Image { layers, .. } => {
-            if layers.len() > limits::LAYERS {
-                note(State::Malformed(EvidenceFault::Limit {
-                    part: "layers of a signature manifest",
-                    found: layers.len() as u64,
-                    limit: limits::LAYERS as u64,
-                }));
-                return;
-            }
-            let bundles =
-                layers.iter().filter(|l| l.media_type.starts_with(bundle::MEDIA_TYPE_PREFIX)).count();
-            if kind == Kind::Bundle && bundles > 0 && layers.len() != 1 {
-                note(State::Malformed(EvidenceFault::Malformed {
-                    part: "bundle manifest",
-                    reason: format!("{} layers, a bundle is the only one of its manifest", layers.len()),
-                }));
-                return;
-            }
-            if kind != Kind::Bundle && !out.present.contains(&kind) {
-                out.present.push(kind);
-            }
-            for layer in layers {
-                piece(source, layer, kind, out);
-            }
-        }
-    }
-}
-
-fn piece(source: &dyn Source, layer: &Descriptor, kind: Kind, out: &mut Gathered) {
-    let by_subject = kind == Kind::Bundle;
-    // What hangs on the image by its subject says by its media type what it is; what hangs there by a tag, by the tag.
-    let kind = match (kind, layer.media_type.as_str()) {
-        (Kind::Bundle, classic::SIMPLE_SIGNING) => Kind::ClassicSignature,
-        (Kind::Bundle, media_type) if !media_type.starts_with(bundle::MEDIA_TYPE_PREFIX) => return,
-        (kind, _) => kind,
-    };
-    let limit = match kind {
-        Kind::ClassicSignature => limits::SIMPLE_SIGNING,
-        Kind::ClassicAttestation | Kind::Bundle => limits::ENVELOPE,
-    };
-    if !out.present.contains(&kind) {
-        out.present.push(kind);
-    }
-    let parsed = match source.read(&layer.digest, limit) {
-        Err(e @ SourceFault::TooLarge { .. }) => {
-            State::Malformed(EvidenceFault::Malformed { part: "evidence blob", reason: e.to_string() })
-        }
-        Err(e) => State::Unreadable(e.to_string()),
-        Ok(bytes) => {
-            let evidence = match kind {
-                Kind::ClassicSignature => classic::signature(layer.digest, bytes, &layer.annotations),
-                Kind::ClassicAttestation => classic::attestation(layer.digest, &bytes, &layer.annotations),
-                Kind::Bundle => bundle::parse(layer.digest, &bytes),
-            };
-            match evidence {
-                Ok(evidence) => State::Read(Box::new(evidence)),
-                Err(e) => State::Malformed(e),
-            }
-        }
-    };
-    out.pieces.push(Piece { digest: layer.digest, kind, by_subject, state: parsed });
 }

@@ -78,7 +78,7 @@ pub(super) fn parse(bytes: &[u8], repository: Option<&str>) -> Result<Vec<Entry>
                 &codes::AMBIGUOUS_NAME,
                 descriptor.digest.to_string(),
                 format!(
-                    "index.json lists it as {media_type} of {size} bytes and as {} of {} bytes",
+                    "index.json lists it as {media_type:?} of {size} bytes and as {:?} of {} bytes",
                     descriptor.media_type, descriptor.size
                 ),
             ));

@@ -128,13 +128,15 @@ impl<C: Contents> Layout<C> {
             digests.sort_unstable();
             digests.dedup();
             return match (images.first(), digests.len()) {
-                (Some(entry), 1) => Ok(picked(entry)),
+                (Some(entry), 1) => self.in_one_repository(entry).map(picked),
                 (_, n) => Err(not_held(format!("one image ({n} are held: name one after the path)"))),
             };
         };
         if let Ok(digest) = reference.trim_start_matches('@').parse::<Digest>() {
-            let name = self.entries.iter().find(|e| e.descriptor.digest == digest).map(picked);
-            return Ok(Picked { digest, name: name.and_then(|p| p.name) });
+            return match self.entries.iter().find(|e| e.descriptor.digest == digest && e.name.is_some()) {
+                Some(entry) => self.in_one_repository(entry).map(picked),
+                None => Ok(Picked { digest, name: None }),
+            };
         }
         let wanted = name::full(reference);
         self.entries
@@ -142,6 +144,28 @@ impl<C: Contents> Layout<C> {
             .find(|e| (wanted.is_some() && e.name == wanted) || e.label.as_deref() == Some(reference))
             .map(picked)
             .ok_or_else(|| not_held(reference.to_owned()))
+    }
+
+    /// The entry, unless another one puts the same content into another repository: whoever made the layout must not
+    /// choose which policies apply.
+    fn in_one_repository<'e>(&self, entry: &'e Entry) -> Result<&'e Entry, SourceFault> {
+        let repository = |e: &Entry| e.name.as_ref().map(|n| n.repository.clone());
+        let plain = |e: &&Entry| e.name.as_ref().is_some_and(|n| name::kind(&n.tag) == name::TagKind::Plain);
+        let same = self.entries.iter().filter(|e| e.descriptor.digest == entry.descriptor.digest);
+        let mut repositories: Vec<_> = same.filter(plain).filter_map(repository).collect();
+        repositories.sort_unstable();
+        repositories.dedup();
+        if repositories.len() <= 1 {
+            return Ok(entry);
+        }
+        Err(SourceFault::NotHeld {
+            what: format!(
+                "one name of {} ({} are there: give the full name after the path)",
+                entry.descriptor.digest,
+                repositories.join(", ")
+            ),
+            place: self.place.display().to_string(),
+        })
     }
 
     fn graph(&self) -> Result<&Graph, SourceFault> {

@@ -5,7 +5,7 @@
 //! | promise over RFC 8785 `{body,integratedTime,logID,logIndex}`, by the key that the entry's id names | Rekor OpenAPI, `SignedEntryTimestamp` |
 //! | inclusion proof up to the root of a checkpoint signed by that key | RFC 6962 §2.1.1; C2SP signed-note, tlog-checkpoint |
 //! | checkpoint origin is the log's host (Rekor v2), its key hint the key's | rekor-tiles; C2SP signed-note |
-//! | the key's window holds the entry's time, else every stamp's | protobuf-specs `valid_for` |
+//! | the key's window holds the entry's time and every stamp's; one that has an end needs such a time | protobuf-specs `valid_for` |
 //! | an entry has a proof or a promise, and stands once | ours; cosign |
 //!
 //! An entry of a log that the root does not know, or whose promise or proof does not verify, is set aside: it
@@ -83,6 +83,11 @@ impl Entries {
         self.strength
     }
 
+    /// Whether a log vouched for a time, too.
+    pub(super) fn has_time(&self) -> bool {
+        !self.times.is_empty()
+    }
+
     pub(super) fn log_key(&self) -> Option<[u8; 32]> {
         self.log_key
     }
@@ -156,6 +161,9 @@ fn by_log(entry: &LogEntry, log: &Log, stamps: &Stamps) -> Result<(LogStrength, 
         }
         None => LogStrength::Promise,
     };
+    if time.is_none() && stamps.is_empty() && log.entry.window.end.is_some() {
+        return Err("the log's key no longer counts, and nothing proves that the entry is older".to_owned());
+    }
     let mut judged = time.iter().copied().chain(stamps.times()).peekable();
     if let Some(outside) = judged.find(|time| !log.entry.window.contains(*time)) {
         return Err(format!("the log's key does not count at {outside}"));
@@ -192,6 +200,9 @@ fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), S
         log.entry.base_url.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
     if is_v2(entry) && checkpoint.origin != host {
         return Err(format!("its checkpoint is of {:?}, not of {host:?}", checkpoint.origin));
+    }
+    if is_v2(entry) && entry.log_index != proof.log_index {
+        return Err("it and its inclusion proof name different places in the log".to_owned());
     }
     // The copies beside the checkpoint are not signed: they must agree or somebody lies.
     if proof.tree_size != checkpoint.size || proof.root_hash != checkpoint.root {

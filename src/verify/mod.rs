@@ -265,6 +265,7 @@ pub struct Verified {
     signed_at: Option<Timestamp>,
     log: LogStrength,
     log_key: Option<[u8; 32]>,
+    log_time: bool,
     stamped: bool,
     reference: Option<String>,
 }
@@ -302,7 +303,7 @@ impl Verified {
 
     /// Where the time comes from: `log`, `tsa`, `both` or `none`.
     pub fn time(&self) -> &'static str {
-        match (self.signed_at.is_some() && self.log > LogStrength::None, self.stamped) {
+        match (self.log_time, self.stamped) {
             (true, true) => "both",
             (true, false) => "log",
             (false, true) => "tsa",
@@ -389,7 +390,7 @@ fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Res
         }
     };
     let (log, log_key) = (entries.strength(), entries.log_key());
-    let stamped = !stamps.is_empty();
+    let (log_time, stamped) = (entries.has_time(), !stamps.is_empty());
     let (vouched_by, signed_at) =
         if let (SignerDemand::Keyless { view, sct }, Some(leaf)) = (demand.signer, leaf) {
             let times = account.step("time", time::gather(&entries, &stamps))?;
@@ -420,6 +421,7 @@ fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Res
         signed_at,
         log,
         log_key,
+        log_time,
         stamped,
         reference,
     })
