@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sealock_testkit::{Algorithm, Image, Index, Key, Layout, Sigstore};
+use sealock_testkit::{Algorithm, Image, Index, Layout, Sigstore, SigningKey};
 use serde_json::Value;
 
 use crate::hands::Hand;
@@ -190,7 +190,7 @@ impl Gap {
 }
 
 /// An index of two signed images, one with a layer of more than a megabyte, and a referrer.
-pub fn bundle(seed: u64, tag: &str) -> (Layout, Index, Key) {
+pub fn bundle(seed: u64, tag: &str) -> (Layout, Index, SigningKey) {
     let sigstore = Sigstore::new(7);
     let key = sigstore.key("k", Algorithm::P256);
     let layer = vec![u8::try_from(seed).unwrap(); (1 << 20) + 1];
