@@ -48,7 +48,8 @@ pub fn is_document(name: &str) -> bool {
             && !part.starts_with('.')
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
     };
-    below.is_some_and(|rest| rest.split('/').count() <= 5 && rest.split('/').all(plain)) && block(name, 0).is_some()
+    below.is_some_and(|rest| rest.split('/').count() <= 5 && rest.split('/').all(plain))
+        && block(name, 0).is_some()
 }
 
 /// Bytes of an entry with `size` bytes of content: its block, and the content filled up to whole blocks.

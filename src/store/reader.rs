@@ -89,10 +89,13 @@ impl Store {
     /// What a seal says that a name stands for.
     fn sealed(&self, repository: &str, tag: &str) -> Result<Option<Digest>, SourceFault> {
         let name = format!("{repository}:{tag}");
-        let damaged = |reason: String| SourceFault::Damaged { what: name.clone(), place: self.place(), reason };
+        let damaged =
+            |reason: String| SourceFault::Damaged { what: name.clone(), place: self.place(), reason };
         let Some(accepted) = self.accepted().map_err(|e| damaged(e.to_string()))? else { return Ok(None) };
         let digest = accepted.resolve(&name).map_err(|e| damaged(e.to_string()))?;
-        digest.map(|digest| digest.parse().map_err(|_| damaged("the seal gives it no digest".into()))).transpose()
+        digest
+            .map(|digest| digest.parse().map_err(|_| damaged("the seal gives it no digest".into())))
+            .transpose()
     }
 
     pub(super) fn with<T>(

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use sealock::crypto::SigningKey;
+use sealock::seal::operators::{Draft, Role};
 use sealock::seal::order::{Step, rollbacks};
 use sealock::seal::statement::{Exception, Versioned};
-use sealock::seal::operators::{Draft, Role};
-use sealock::seal::{Floors, Header, Operators, Receipt, ReceiptKey, SealFault, Statement, VerifiedSeal, codes};
+use sealock::seal::{
+    Floors, Header, Operators, Receipt, ReceiptKey, SealFault, Statement, VerifiedSeal, codes,
+};
 
 use crate::hands::{Hand, document, founded, head, operators, statement, time};
 

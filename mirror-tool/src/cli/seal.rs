@@ -119,13 +119,13 @@ fn size(text: &str) -> Result<u64, String> {
 /// What a fault means for the shell.
 pub(super) fn failure(fault: SealingFault) -> Failure {
     let status = match &fault {
-        SealingFault::Misuse(_) | SealingFault::Key { .. } | SealingFault::Store(StoreFault::NotAStore { .. }) => {
-            Status::Misuse
-        }
+        SealingFault::Misuse(_)
+        | SealingFault::Key { .. }
+        | SealingFault::Store(StoreFault::NotAStore { .. }) => Status::Misuse,
         SealingFault::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Status::Misuse,
-        SealingFault::Store(StoreFault::Refused { .. }) | SealingFault::Seal(_) | SealingFault::Trust { .. } => {
-            Status::Denied
-        }
+        SealingFault::Store(StoreFault::Refused { .. })
+        | SealingFault::Seal(_)
+        | SealingFault::Trust { .. } => Status::Denied,
         SealingFault::Io { .. } | SealingFault::Store(_) => Status::Undecided,
     };
     let error = match fault.code() {
@@ -166,7 +166,8 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         .allow_rollback
         .iter()
         .map(|text| {
-            let (name, digest) = text.split_once('=').ok_or_else(|| anyhow!("{text:?} is not NAME=DIGEST"))?;
+            let (name, digest) =
+                text.split_once('=').ok_or_else(|| anyhow!("{text:?} is not NAME=DIGEST"))?;
             Ok(Exception { digest: digest.to_owned(), name: name.to_owned() })
         })
         .collect::<Result<Vec<_>, anyhow::Error>>()
@@ -238,7 +239,8 @@ fn describe(review: &Review) -> String {
     let _ = writeln!(text, "sealed at  {}, to be taken in until {}", statement.sealed_at, statement.expires);
     let _ = writeln!(text, "operators  version {}", statement.operators.version);
     for trust in &statement.trust {
-        let versions: Vec<_> = trust.versions.iter().map(|(role, version)| format!("{role} {version}")).collect();
+        let versions: Vec<_> =
+            trust.versions.iter().map(|(role, version)| format!("{role} {version}")).collect();
         let _ = writeln!(text, "trust      {}: {}", escape(&trust.name), escape(&versions.join(", ")));
     }
     for (name, digest) in &statement.policies {

@@ -173,7 +173,10 @@ fn folder(place: &Path) -> Result<BTreeMap<String, Vec<u8>>, SealingFault> {
             } else if kind.is_file() {
                 found.insert(format!("{prefix}{name}"), files::read(&path, MAX_TRUST)?);
             } else {
-                return Err(SealingFault::Misuse(format!("{} does not belong in a TUF repository", path.display())));
+                return Err(SealingFault::Misuse(format!(
+                    "{} does not belong in a TUF repository",
+                    path.display()
+                )));
             }
             if found.len() > MAX_TRUST_FILES {
                 return Err(SealingFault::Misuse(format!("{} holds too many files", place.display())));

@@ -25,7 +25,7 @@ mod review;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use sealock::crypto::SigningKey;
 use sealock::decision::Code;
 use sealock::image::Digest;
@@ -33,8 +33,8 @@ use sealock::seal::envelope::key_id;
 use sealock::seal::snapshot::{self, Changes};
 use sealock::seal::statement::{self, Exception, Segments, Versioned};
 use sealock::seal::{
-    Header, Operators, Receipt, ReceiptKey, SealFault, Snapshot, Statement, canonical, codes, container, operators,
-    receipt,
+    Header, Operators, Receipt, ReceiptKey, SealFault, Snapshot, Statement, canonical, codes, container,
+    operators, receipt,
 };
 use sealock::store::{Store, StoreFault};
 
@@ -177,7 +177,9 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     let base = acknowledged.as_ref().map(|(digest, _)| digest.clone());
     let closure = store.contents()?;
     let omitted: BTreeSet<Digest> = match &acknowledged {
-        Some((_, held)) => closure.keys().filter(|digest| held.closure.contains_key(*digest)).copied().collect(),
+        Some((_, held)) => {
+            closure.keys().filter(|digest| held.closure.contains_key(*digest)).copied().collect()
+        }
         None => BTreeSet::new(),
     };
     let names: BTreeMap<String, String> =
@@ -190,7 +192,8 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
         let before = records.names(last.statement.sequence.saturating_sub(1))?;
         documents.changes(&Changes::between(&before, &names))?;
         let previous = last.statement.previous.clone();
-        let twin = Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
+        let twin =
+            Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
         let twin = twin.statement(last.statement.sequence, previous, &last.statement);
         if twin == last.statement && last.statement.expires > order.now {
             return write(order, &store, &operators, &documents, &snapshot, twin, &records, None, partial);
@@ -203,8 +206,9 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     documents.changes(&Changes::between(&before, &names))?;
     let sequence = last.as_ref().map_or(0, |last| last.statement.sequence) + 1;
     let previous = last.map(|last| last.digest);
-    let draft = Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
-    let sealed_at = order.now.round(Unit::Second).unwrap_or(order.now).min(order.now);
+    let draft =
+        Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
+    let sealed_at = Timestamp::from_second(order.now.as_second()).unwrap_or(order.now);
     let statement = draft.new_statement(sequence, previous, sealed_at)?;
     write(order, &store, &operators, &documents, &snapshot, statement, &records, Some(&names), partial)
 }

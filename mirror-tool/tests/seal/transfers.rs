@@ -52,7 +52,8 @@ fn two_runs_give_the_same_bytes() {
     assert_eq!(gap.seal("t3", &["--format", "json", "--fresh"]).ok().json()["sequence"], 3);
     // Segments, one after the other, are the file.
     let cut = gap.seal("cut", &["--format", "json", "--segment-size", "512K", "--fresh"]).ok().json();
-    let files: Vec<_> = cut["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect();
+    let files: Vec<_> =
+        cut["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect();
     assert!(files.len() > 4, "{files:?}");
     let mut sorted = files.clone();
     sorted.sort();
@@ -98,7 +99,10 @@ fn a_damaged_segment_is_named_and_comes_again_alone() {
     std::fs::write(&third, &bad).unwrap();
     std::fs::rename(&second, gap.path("lost")).unwrap();
     let run = gap.import("cut.000", &[]).refused("seal/segment-damaged");
-    assert!(run.notes.contains("segment 3 is damaged") && run.notes.contains("segment 2 is missing"), "{run:?}");
+    assert!(
+        run.notes.contains("segment 3 is damaged") && run.notes.contains("segment 2 is missing"),
+        "{run:?}"
+    );
     assert!(!run.notes.contains("segment 1 ") && !run.notes.contains("segment 4 "), "{run:?}");
     assert!(gap.list("high").is_empty());
     // The good ones are not needed any more, but for the head's own file.
@@ -125,7 +129,8 @@ fn base_plus_deltas_equal_a_full_transfer() {
     let run = gap.seal("t2", &["--since", &gap.path("r1")]);
     assert_eq!(run.status, 2, "{run:?}");
     gap.mirror_in(&bundle(2, "2.0").0);
-    let delta = gap.seal("t2", &["--since", &gap.path("r1"), "--receipt-key", &gap.receipt_key, "--format", "json"]);
+    let delta =
+        gap.seal("t2", &["--since", &gap.path("r1"), "--receipt-key", &gap.receipt_key, "--format", "json"]);
     let delta = delta.ok().json();
     assert!(delta["omitted"].as_u64().unwrap() > 0);
     gap.mirror_in(&bundle(3, "3.0").0);
@@ -141,13 +146,12 @@ fn base_plus_deltas_equal_a_full_transfer() {
     let size = |name: &str| std::fs::metadata(gap.path(name)).unwrap().len();
     assert!(size("t3") * 2 < size("whole"), "{} {}", size("t3"), size("whole"));
     // A delta is nothing for a store that lacks its base.
-    let (other, _) = gap.found("other");
+    let (other, key) = gap.found("other");
     gap.seal_for(&other, "o1", &[]).ok();
     gap.import_to("other", "o1", &["--receipt", &gap.path("ro")]).ok();
-    let index = std::fs::read_dir(Path::new(&gap.path("other")).join("blobs/sha256")).unwrap().next().unwrap();
+    let index =
+        std::fs::read_dir(Path::new(&gap.path("other")).join("blobs/sha256")).unwrap().next().unwrap();
     std::fs::remove_file(index.unwrap().path()).unwrap();
-    let key = gap.sealock(&["store", "init", "--store", &gap.path("other")]).ok().notes;
-    let key = key.trim().rsplit(' ').next().unwrap().to_owned();
     gap.mirror_in(&bundle(4, "4.0").0);
     gap.seal_for(&other, "o2", &["--since", &gap.path("ro"), "--receipt-key", &key]).ok();
     gap.import_to("other", "o2", &[]).refused("seal/incomplete");

@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 use crate::crypto::SigningKey;
 use crate::seal::order::History;
 use crate::seal::{
-    Floors, Header, Operators, ReceiptKey, SealFault, Statement, VerifiedSeal, canonical, container, operators,
-    snapshot,
+    Floors, Header, Operators, ReceiptKey, SealFault, Statement, VerifiedSeal, canonical, container,
+    operators, snapshot,
 };
 use crate::store::blob::{self, OpenFault};
 use crate::store::{StoreFault, files, listing};
@@ -113,7 +113,8 @@ impl Accepted {
         let head = accepted.join(HEAD);
         let bytes = needed(&head, container::HEADER_LENGTH as u64)?;
         let brought = accepted.join(container::OPERATORS);
-        let operators = Operators::parse(&needed(&brought, operators::MAX_FILE)?).map_err(|e| damaged(&brought, e))?;
+        let operators =
+            Operators::parse(&needed(&brought, operators::MAX_FILE)?).map_err(|e| damaged(&brought, e))?;
         let checked = operators
             .follows(&pinned)
             .or_else(|fault| if pinned.follows(&operators).is_ok() { Ok(()) } else { Err(fault) })

@@ -47,7 +47,8 @@ impl Media {
         if path.is_dir() {
             let own = path.canonicalize().ok()?;
             let all = root.join(super::quarantine::FOLDER).canonicalize().ok()?;
-            return (own.parent() == Some(&all) && own.join(HEAD).is_file()).then_some(Self::Quarantined(own));
+            return (own.parent() == Some(&all) && own.join(HEAD).is_file())
+                .then_some(Self::Quarantined(own));
         }
         if !path.exists() && begins_like_one(&segment(path, 0)) {
             return Some(Self::Segments(path.to_owned()));

@@ -139,7 +139,11 @@ impl<'w> Transfer<'w> {
         };
         let root = writer.root().to_owned();
         let accepted = Accepted::open(&root, writer.id())?.ok_or_else(|| {
-            StoreFault::refused(&codes::NOT_PINNED, path.display().to_string(), "no operators are pinned here")
+            StoreFault::refused(
+                &codes::NOT_PINNED,
+                path.display().to_string(),
+                "no operators are pinned here",
+            )
         })?;
         let floors = match minimum {
             Some(minimum) => accepted.floors().clone().raised_by(minimum),
@@ -323,10 +327,11 @@ fn believe(
     now: Timestamp,
     path: &Path,
 ) -> Result<crate::seal::VerifiedSeal, StoreFault> {
-    let judged = Header::parse(head).and_then(|header| header.verify(accepted.operators())).and_then(|seal| {
-        floors.judge(&seal, store, now)?;
-        Ok(seal)
-    });
+    let judged =
+        Header::parse(head).and_then(|header| header.verify(accepted.operators())).and_then(|seal| {
+            floors.judge(&seal, store, now)?;
+            Ok(seal)
+        });
     judged.map_err(|fault| refused(path, &fault))
 }
 
@@ -406,7 +411,11 @@ fn names(quarantine: &Quarantine) -> Result<BTreeMap<String, String>, StoreFault
         for (name, digest) in names {
             let sound = snapshot::file_for(contents, &name) == file && digest.parse::<Digest>().is_ok();
             if !sound || all.insert(name, digest).is_some() {
-                return Err(StoreFault::refused(&codes::LAYOUT, file, "a name stands where none is looked for"));
+                return Err(StoreFault::refused(
+                    &codes::LAYOUT,
+                    file,
+                    "a name stands where none is looked for",
+                ));
             }
         }
     }
