@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests write what the store must withstand")]
 
 #[path = "seal/hands.rs"]
+#[allow(dead_code)]
 mod hands;
 #[path = "seal/heads.rs"]
 mod heads;

@@ -17,7 +17,7 @@ const POLICY: &str = "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImag
 
 /// A policy that wants a signature by the key of the bundles.
 fn policy(gap: &Gap, key: &sealock_testkit::SigningKey) -> String {
-    let pem: String = key.public_pem().lines().map(|line| format!("        {line}\n")).collect();
+    let pem = format!("        {}\n", key.public_pem().trim_end().replace('\n', "\n        "));
     let path = gap.path("policy.yaml");
     std::fs::write(&path, format!("{POLICY}{pem}")).unwrap();
     path
@@ -156,10 +156,10 @@ fn fuse_two_faced_media() {
     let copy = dry["seal"]["quarantine"].as_str().unwrap().to_owned();
     let part = std::fs::read_dir(&copy).unwrap().map(|e| e.unwrap().path());
     // One that the store does not hold already.
-    let held = gap.blobs("high");
+    let known = gap.blobs("high");
     let part = part.filter(|p| p.extension().is_some_and(|e| e == "part")).find(|p| {
         let hex = p.file_stem().unwrap().to_str().unwrap().trim_start_matches("sha256-").to_owned();
-        !held.contains_key(&hex)
+        !known.contains_key(&hex)
     });
     let mut bytes = std::fs::read(part.as_ref().unwrap()).unwrap();
     bytes[0] ^= 1;

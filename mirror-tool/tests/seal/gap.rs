@@ -119,6 +119,7 @@ impl Gap {
         run(&self.program, args)
     }
 
+    #[allow(clippy::unused_self, reason = "reads like its other half")]
     pub fn mirror(&self, args: &[&str]) -> Run {
         run(Path::new(env!("CARGO_BIN_EXE_sealock-mirror")), args)
     }
