@@ -218,11 +218,21 @@ impl Source for Store {
                 vouched.push((digest, evidence.channel()));
             }
         }
+        // So do the referrers that were sealed: one that is gone is missed, not forgotten.
+        let damaged = |fault: StoreFault| SourceFault::Damaged {
+            what: format!("the evidence about {subject}"),
+            place: self.place(),
+            reason: fault.to_string(),
+        };
+        if let Some(accepted) = self.accepted().map_err(damaged)? {
+            let referrers = accepted.referrers(subject).map_err(damaged)?;
+            vouched.extend(referrers.into_iter().map(|digest| (digest, Channel::Referrer)));
+        }
         self.ask(
             || format!("the evidence about {subject}"),
             |catalogue| {
                 let mut found = attachments(catalogue, repository, subject)?;
-                // What a seal says about an evidence tag counts, whatever the catalogue says.
+                // What a seal says about evidence counts, whatever the catalogue says.
                 found.extend(vouched.iter().filter(|v| !found.contains(v)).cloned().collect::<Vec<_>>());
                 let mut kinds = std::collections::BTreeMap::new();
                 for (manifest, _) in &found {

@@ -55,7 +55,8 @@ impl Documents {
         names: &BTreeMap<String, String>,
         snapshot: &Snapshot,
     ) -> Result<Self, SealingFault> {
-        let mut bytes = snapshot::name_files(names)?;
+        let mut bytes = snapshot::name_files(snapshot::REFS, names)?;
+        bytes.extend(snapshot::name_files(snapshot::FOUND, &store.found()?)?);
         let mut put = |name: String, content: Vec<u8>| -> Result<(), SealingFault> {
             if !container::is_document(&name) {
                 return Err(SealingFault::Misuse(format!(

@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use sealock::seal::statement::Content;
 use sealock::seal::{Header, Statement, canonical, container};
+use sealock::store::{Source, Store};
 use sealock_testkit::tuf::{Role, TufRepository};
 use sealock_testkit::{Image, Layout};
 
@@ -255,6 +256,44 @@ fn refs_edited() {
     file.seek(SeekFrom::Start(700)).unwrap();
     file.write_all(b"AAAA").unwrap();
     assert_eq!(verify().status, 3);
+}
+
+#[test]
+fn evidence_removed_is_undecided() {
+    let Some(gap) = second_waits() else { return };
+    gap.import("t2", &[]).ok();
+    let high = gap.path("high");
+    let (_, index, key) = bundle(2, "2.0");
+    let policy = policy(&gap, &key);
+    let name = format!("{REPOSITORY}:2.0");
+    let verify = || gap.sealock(&["verify", "--store", &high, "--policy", &policy, &name]);
+    verify().ok();
+    let remove = |digest: &str| {
+        let path = Path::new(&high).join("blobs").join(digest.replace(':', "/"));
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        (path, bytes)
+    };
+    // The signature's tag and its row are gone, its content is there: the seal still leads to it.
+    let list = gap.list("high");
+    let tag = format!("{REPOSITORY}:{}.sig", index.digest().replace(':', "-"));
+    let (signature, _) = list[&tag].clone();
+    let (path, bytes) = remove(&signature);
+    gap.sealock(&["store", "reindex", "--store", &high]);
+    assert!(!gap.list("high").contains_key(&tag));
+    assert_eq!(verify().status, 3, "missed, not forgotten");
+    std::fs::write(&path, bytes).unwrap();
+    verify().ok();
+    // The same for a referrer.
+    let seal = Store::open(Path::new(&high)).unwrap();
+    let child = index.children[1].digest();
+    let child = child.parse().unwrap();
+    let sealed = seal.attachments(REPOSITORY, &child).unwrap();
+    assert_eq!(sealed.len(), 1);
+    remove(&sealed[0].manifest.to_string());
+    gap.sealock(&["store", "reindex", "--store", &high]);
+    let after = Store::open(Path::new(&high)).unwrap().attachments(REPOSITORY, &child).unwrap();
+    assert_eq!(after.iter().map(|a| a.manifest).collect::<Vec<_>>(), [sealed[0].manifest]);
 }
 
 #[test]

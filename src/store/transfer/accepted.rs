@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::crypto::SigningKey;
+use crate::image::Digest;
 use crate::seal::order::History;
 use crate::seal::{
     Floors, Header, Operators, ReceiptKey, SealFault, Statement, VerifiedSeal, canonical, container,
@@ -164,8 +165,22 @@ impl Accepted {
     /// # Errors
     /// [`StoreFault::Refused`] where its files of names are missing or changed.
     pub fn resolve(&self, name: &str) -> Result<Option<String>, StoreFault> {
+        self.look_up(snapshot::REFS, name)
+    }
+
+    /// The referrers of `subject` that were sealed. None at all is no proof that there are none.
+    ///
+    /// # Errors
+    /// As [`Accepted::resolve`].
+    pub fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>, StoreFault> {
+        let found = self.look_up(snapshot::FOUND, &subject.to_string())?.unwrap_or_default();
+        let digests = found.split(' ').filter(|text| !text.is_empty());
+        digests.map(|text| text.parse().map_err(|_| damaged(&self.folder, "it lists no digest"))).collect()
+    }
+
+    fn look_up(&self, folder: &str, name: &str) -> Result<Option<String>, StoreFault> {
         let Some(statement) = self.statement() else { return Ok(None) };
-        let file = snapshot::file_for(&statement.contents, name);
+        let file = snapshot::file_for(&statement.contents, folder, name);
         let Some(bytes) = self.document(&file)? else { return Ok(None) };
         let mut names = snapshot::parse_names(&bytes).map_err(|e| damaged(&self.folder.join(file), e))?;
         Ok(names.remove(name))

@@ -409,7 +409,8 @@ fn names(quarantine: &Quarantine) -> Result<BTreeMap<String, String>, StoreFault
         let file = format!("refs/{rest}");
         let names = snapshot::parse_names(&bytes).map_err(|e| refused(Path::new(&file), &e))?;
         for (name, digest) in names {
-            let sound = snapshot::file_for(contents, &name) == file && digest.parse::<Digest>().is_ok();
+            let sound = snapshot::file_for(contents, snapshot::REFS, &name) == file
+                && digest.parse::<Digest>().is_ok();
             if !sound || all.insert(name, digest).is_some() {
                 return Err(StoreFault::refused(
                     &codes::LAYOUT,
