@@ -51,6 +51,9 @@ pub struct SealArgs {
     /// A policy file to carry
     #[arg(long = "policy", value_name = "FILE")]
     policies: Vec<PathBuf>,
+    /// A ledger of what was asked for and found, carried as it is; the newest last
+    #[arg(long = "ledger", value_name = "FILE")]
+    ledgers: Vec<PathBuf>,
     /// Let a name move back to what an earlier seal had under it
     #[arg(long, value_name = "NAME=DIGEST")]
     allow_rollback: Vec<String>,
@@ -185,6 +188,7 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         valid: SignedDuration::from_hours(24 * args.days),
         trust: &trust,
         policies: &args.policies,
+        ledgers: &args.ledgers,
         exceptions,
         fresh: args.fresh,
         output: args.output.as_deref().ok_or_else(|| needed("output"))?,

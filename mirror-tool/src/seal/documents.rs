@@ -18,6 +18,8 @@ use super::{Order, REFUSED, STALE, SealingFault, files, render};
 const MAX_TRUST: u64 = 16 * 1024 * 1024;
 /// Most files of one.
 const MAX_TRUST_FILES: usize = 256;
+/// Largest ledger, in bytes.
+const MAX_LEDGER: u64 = 256 * 1024 * 1024;
 /// Largest policy file, in bytes.
 const MAX_POLICY: u64 = 4 * 1024 * 1024;
 
@@ -76,6 +78,9 @@ impl Documents {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             put(format!("policies/{name}"), files::read(path, MAX_POLICY)?)?;
         }
+        for path in order.ledgers {
+            put(ledger_name(path), files::read(path, MAX_LEDGER)?)?;
+        }
         let mut trust = Vec::new();
         for source in order.trust {
             trust.push(load(source, order)?);
@@ -113,6 +118,11 @@ impl Documents {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.bytes.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
+}
+
+/// Name of the document that carries the ledger at `path`.
+pub(super) fn ledger_name(path: &Path) -> String {
+    format!("ledger/{}", path.file_name().and_then(|n| n.to_str()).unwrap_or_default())
 }
 
 /// Loads a repository as the far side will, and refuses what is not fresh now.

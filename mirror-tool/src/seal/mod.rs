@@ -124,6 +124,8 @@ pub struct Order<'a> {
     pub trust: &'a [TrustSource],
     /// Policy files to carry.
     pub policies: &'a [PathBuf],
+    /// Ledgers of what was asked for, oldest first; carried as they are.
+    pub ledgers: &'a [PathBuf],
     /// Names that may move back.
     pub exceptions: Vec<Exception>,
     /// Make a new seal even where nothing changed.
@@ -184,7 +186,8 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     };
     let names: BTreeMap<String, String> =
         store.list()?.into_iter().filter_map(|l| Some((l.name?, l.digest.to_string()))).collect();
-    let snapshot = Snapshot { closure, format: snapshot::FORMAT.to_owned(), ledger: None, omitted };
+    let ledger = order.ledgers.last().map(|path| documents::ledger_name(path));
+    let snapshot = Snapshot { closure, format: snapshot::FORMAT.to_owned(), ledger, omitted };
     let mut documents = Documents::collect(order, &store, &operators, &names, &snapshot)?;
     let last = records.newest()?;
     // The last seal once more, if this says nothing else.

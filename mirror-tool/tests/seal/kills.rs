@@ -100,3 +100,47 @@ fn kill_at_random_points_of_taking_a_transfer_in() {
     println!("{hits} kills within {whole:?}, {} came too late: {seen:?}, {halfway} with a copy", kill - hits);
     assert!(seen.values().all(|count| *count > 0) && halfway > 0, "{seen:?}");
 }
+
+#[test]
+fn kill_at_random_points_of_sealing() {
+    /// Kills that met the program at work.
+    const KILLS: usize = 60;
+    let Some(gap) = Gap::new() else { return };
+    gap.mirror_in(&bundle(1, "1.0").0);
+    gap.seal("t0", &[]).ok();
+    let program = Path::new(env!("CARGO_BIN_EXE_sealock-mirror"));
+    let (store, operators) = (gap.path("low"), gap.path("operators.json"));
+    let (key, output) = (gap.path(gap.hands[0].name), gap.path("t"));
+    let args = ["seal", "--store", &store, "--audience", &gap.id, "--operators", &operators, "--key", &key];
+    let args = [&args[..], &["--format", "json", "-o", &output]].concat();
+    let mut whole = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        gap.mirror(&[&args[..], &["--fresh"]].concat()).ok();
+        whole = whole.min(start.elapsed());
+    }
+    let mut random = Random(20_261_125);
+    let (mut hits, mut kill, mut sequence) = (0, 0, 4);
+    while hits < KILLS {
+        kill += 1;
+        assert!(kill < 20 * KILLS, "{hits} of {kill} kills met the program");
+        let _ = std::fs::remove_file(&output);
+        let nanos = random.below(whole.as_nanos() * 5 / 4);
+        let fresh = [&args[..], &["--fresh"]].concat();
+        let done = killed(program, &fresh, Duration::from_nanos(u64::try_from(nanos).unwrap()));
+        hits += usize::from(!done);
+        // What stands under the output's name is whole, and its sequence is remembered.
+        let stood = std::fs::read(&output).ok();
+        let again = gap.mirror(&args).ok().json();
+        assert_eq!(again["again"], true, "kill {kill}");
+        let now = again["sequence"].as_u64().unwrap();
+        assert!(now == sequence || now == sequence + 1, "kill {kill}: {sequence} {now}");
+        if let Some(stood) = stood {
+            assert_eq!(now, sequence + 1, "kill {kill}");
+            assert!(stood == std::fs::read(&output).unwrap(), "kill {kill}");
+        }
+        sequence = now;
+    }
+    println!("{hits} kills within {whole:?}, {} came too late; {sequence} seals", kill - hits);
+    assert!(sequence > 4 && sequence < 4 + kill as u64, "{sequence}");
+}

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use sealock::store::Store;
+
 use crate::gap::{Gap, REPOSITORY, bundle};
 use crate::hands::Hand;
 
@@ -190,4 +192,30 @@ fn several_sign_on_machines_of_their_own() {
     let stranger = Hand::new("zoe");
     std::fs::write(gap.path("zoe"), stranger.pem()).unwrap();
     assert_eq!(sign("t2.000", "zoe", &[]).status, 2);
+}
+
+#[test]
+fn ledgers_and_policies_come_along() {
+    let Some(gap) = Gap::new() else { return };
+    gap.mirror_in(&bundle(1, "1.0").0);
+    let ledger = "{\"format\":\"sealock.dev/ledger/v1\"}";
+    std::fs::write(gap.path("1-ledger.json"), ledger).unwrap();
+    std::fs::write(gap.path("demo.yaml"), "# a policy\n").unwrap();
+    gap.seal("t1", &["--ledger", &gap.path("1-ledger.json"), "--policy", &gap.path("demo.yaml")]).ok();
+    let report = gap.import("t1", &["-o", "json"]).ok().json();
+    let digest = sealock_testkit::sha256_digest(b"# a policy\n");
+    assert_eq!(report["seal"]["brought"]["policies/demo.yaml"], digest);
+    let store = Store::open(Path::new(&gap.path("high"))).unwrap();
+    let accepted = store.accepted().unwrap().unwrap();
+    assert_eq!(accepted.ledger().unwrap().as_deref(), Some(ledger.as_bytes()));
+    assert_eq!(accepted.document("policies/demo.yaml").unwrap().as_deref(), Some(&b"# a policy\n"[..]));
+    // A store whose accepted documents were changed is not clean.
+    let place = Path::new(&gap.path("high")).join("seal/accepted");
+    let seal = std::fs::read_dir(place).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(seal.join("ledger/1-ledger.json"), "{}").unwrap();
+    assert_eq!(accepted.ledger().unwrap_err().code().name, "seal/state-unreadable");
+    std::fs::write(seal.join("refs/00.json"), "{}").unwrap();
+    let report = gap.sealock(&["store", "fsck", "-o", "json", "--store", &gap.path("high")]);
+    assert_eq!(report.status, 1, "{report:?}");
+    assert!(report.data.contains("seal/state-unreadable"), "{report:?}");
 }

@@ -26,8 +26,8 @@ use crate::crypto::SigningKey;
 use crate::image::Digest;
 use crate::seal::order::History;
 use crate::seal::{
-    Floors, Header, Operators, ReceiptKey, SealFault, Statement, VerifiedSeal, canonical, container,
-    operators, snapshot,
+    Floors, Header, Operators, ReceiptKey, SealFault, Snapshot, Statement, VerifiedSeal, canonical,
+    container, operators, snapshot,
 };
 use crate::store::blob::{self, OpenFault};
 use crate::store::{StoreFault, files, listing};
@@ -199,6 +199,16 @@ impl Accepted {
             }
         }
         Ok(names)
+    }
+
+    /// The newest ledger of the newest accepted seal; nothing where absence stays unknown.
+    ///
+    /// # Errors
+    /// [`StoreFault::Refused`] where it is missing or changed.
+    pub fn ledger(&self) -> Result<Option<Vec<u8>>, StoreFault> {
+        let Some(bytes) = self.document(container::SNAPSHOT)? else { return Ok(None) };
+        let snapshot = Snapshot::parse(&bytes).map_err(|e| damaged(&self.folder, e))?;
+        snapshot.ledger.map_or(Ok(None), |name| self.document(&name))
     }
 
     /// What each name has stood for in accepted seals.
