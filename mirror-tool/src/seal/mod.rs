@@ -24,6 +24,7 @@ mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sealock::crypto::SigningKey;
@@ -36,7 +37,7 @@ use sealock::seal::{
     Header, Operators, Receipt, ReceiptKey, SealFault, Snapshot, Statement, canonical, codes, container,
     operators, receipt,
 };
-use sealock::store::{Store, StoreFault};
+use sealock::store::{Store, StoreFault, Writer};
 
 pub use documents::TrustSource;
 pub use record::Records;
@@ -44,6 +45,8 @@ pub use review::{Review, review, sign};
 
 use documents::Documents;
 
+/// How long another writer of the store is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest file of a receipt, in bytes.
 const MAX_RECEIPT: u64 = receipt::MAX_SIZE as u64;
 
@@ -171,6 +174,8 @@ pub struct Sealed {
 /// # Errors
 /// [`SealingFault`]; no transfer stands at the output's name then, and no sequence is lost.
 pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
+    // One writer: what is listed must be what is held, and no two seals may take one sequence.
+    let _writer = Writer::open(order.store, "seal", PATIENCE)?;
     let store = Store::open(order.store)?;
     let operators = Operators::parse(&files::read(order.operators, operators::MAX_FILE)?)?;
     check_keys(order.keys, &operators)?;

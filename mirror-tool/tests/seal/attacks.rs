@@ -71,6 +71,8 @@ fn import_unsealed_refused_when_keys_pinned() {
     gap.sealock(&["store", "init", "--store", &gap.path("open")]).ok();
     gap.mirror_in(&layout);
     gap.seal("t1", &[]).ok();
+    std::fs::copy(gap.path("bundle.tar"), gap.path("bundle.100")).unwrap();
+    gap.import_to("open", "bundle.100", &[]).ok();
     let run = gap.import_to("open", "t1", &[]).refused("seal/no-operators");
     assert_eq!(run.status, 2);
     // Pins that vanish once something was accepted do not open the store.

@@ -34,8 +34,10 @@ use crate::store::{StoreFault, files, listing};
 
 /// Folder of all of it.
 pub(super) const FOLDER: &str = "seal";
-const OPERATORS: &str = "operators.json";
-const FLOORS: &str = "floors.json";
+/// The pinned operators.
+pub(super) const OPERATORS: &str = "operators.json";
+/// The floors.
+pub(super) const FLOORS: &str = "floors.json";
 const KEY: &str = "key.pk8";
 const ACCEPTED: &str = "accepted";
 /// The head of a seal, here and in quarantine.

@@ -55,7 +55,10 @@ impl Media {
         }
         match number(path) {
             Some(0) if begins_like_one(path) => Some(Self::Segments(path.with_extension(""))),
-            Some(at) if at > 0 && path.is_file() => Some(Self::One(path.to_owned(), at)),
+            // Where nothing can wait in quarantine, such an ending means nothing.
+            Some(at) if at > 0 && path.is_file() && super::requires_seal(root) => {
+                Some(Self::One(path.to_owned(), at))
+            }
             _ => begins_like_one(path).then(|| Self::Whole(path.to_owned())),
         }
     }

@@ -99,10 +99,15 @@ pub fn pin(writer: &Writer, file: &Path, bytes: &[u8]) -> Result<u64, StoreFault
     accepted::pin(writer.root(), file, bytes)
 }
 
+/// Whether the store takes nothing but what operators sealed; also where their file has vanished.
+pub fn requires_seal(root: &Path) -> bool {
+    let folder = root.join(accepted::FOLDER);
+    folder.join(accepted::OPERATORS).exists() || folder.join(accepted::FLOORS).exists()
+}
+
 /// Refuses a bundle without a seal where operators are pinned.
 pub(super) fn refuse_unsealed(root: &Path, path: &Path) -> Result<(), StoreFault> {
-    let folder = root.join(accepted::FOLDER);
-    if !folder.join("operators.json").exists() && !folder.join("floors.json").exists() {
+    if !requires_seal(root) {
         return Ok(());
     }
     Err(StoreFault::refused(
