@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use sealock::seal::statement::Content;
-use sealock::seal::{Header, Statement, canonical, container};
+use sealock::seal::{Floors, Header, Statement, canonical, container};
 use sealock::store::{Source, Store};
 use sealock_testkit::tuf::{Role, TufRepository};
 use sealock_testkit::{Image, Layout};
@@ -258,6 +258,25 @@ fn refs_edited() {
     file.seek(SeekFrom::Start(700)).unwrap();
     file.write_all(b"AAAA").unwrap();
     assert_eq!(verify().status, 3);
+}
+
+#[test]
+fn clock_back_undecided() {
+    let Some(gap) = second_waits() else { return };
+    gap.import("t2", &[]).ok();
+    let policy = policy(&gap, &bundle(2, "2.0").2);
+    let (high, name) = (gap.path("high"), format!("{REPOSITORY}:2.0"));
+    let args = ["verify", "--store", &high, "--policy", &policy, &name];
+    gap.sealock(&args).ok();
+    // The operators signed a time that this clock has not reached: it is as if the clock had been set back.
+    let path = Path::new(&high).join("seal/floors.json");
+    let mut floors: Floors = canonical::read("floors", &std::fs::read(&path).unwrap()).unwrap();
+    floors.sealed_at = Some(Timestamp::now() + SignedDuration::from_hours(1));
+    std::fs::write(&path, canonical::render("floors", &floors).unwrap()).unwrap();
+    assert_eq!(gap.sealock(&args).refused("seal/clock-behind").status, 3);
+    assert_eq!(gap.import("t2", &[]).refused("seal/clock-behind").status, 3);
+    std::fs::write(&path, "{}").unwrap();
+    assert_eq!(gap.sealock(&args).refused("seal/state-unreadable").status, 3);
 }
 
 #[test]

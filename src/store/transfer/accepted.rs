@@ -22,6 +22,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::crypto::SigningKey;
 use crate::image::Digest;
 use crate::seal::order::History;
@@ -227,6 +229,18 @@ impl Accepted {
 /// [`StoreFault`] where the file cannot be read.
 pub(in crate::store) fn floors(root: &Path) -> Result<Option<Vec<u8>>, StoreFault> {
     read(&root.join(FOLDER).join(FLOORS), MAX_FLOORS)
+}
+
+/// Whether a clock that says `now` can be right, by what the store at `root` has accepted. No store is no reason to
+/// doubt it.
+///
+/// # Errors
+/// [`StoreFault::Refused`] where it cannot, or where the floors cannot be read.
+pub fn check_clock(root: &Path, now: Timestamp) -> Result<(), StoreFault> {
+    let path = root.join(FOLDER).join(FLOORS);
+    let Some(bytes) = floors(root)? else { return Ok(()) };
+    let floors: Floors = canonical::parse(FLOORS, &bytes).map_err(|e| damaged(&path, e))?;
+    floors.check_clock(now).map_err(|fault| refused(&path, &fault))
 }
 
 /// Pins operators, or takes a newer version of those that are pinned.

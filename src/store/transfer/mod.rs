@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use sealock_trust_root::disk::{InForce, StateFault};
 use serde::Serialize;
 
-pub use accepted::{Accepted, receipt_key};
+pub use accepted::{Accepted, check_clock, receipt_key};
 pub use media::segment;
 pub use trust::versions;
 
