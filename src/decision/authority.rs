@@ -272,6 +272,11 @@ fn conclude(
         ));
         return;
     }
+    if gathered.absent.contains(&kind) {
+        result.verdict = Verdict::Deny;
+        result.findings.push(Finding::error(&evidence::codes::ABSENT, "no signatures found"));
+        return;
+    }
     result.verdict = Verdict::Undecided;
     result.findings.push(Finding::error(&evidence::codes::NOT_MIRRORED, "no signatures found"));
 }

@@ -42,8 +42,9 @@ pub fn is_document(name: &str) -> bool {
     if [LAYOUT, INDEX, SNAPSHOT, OPERATORS, CHANGES].contains(&name) {
         return true;
     }
-    let below =
-        ["refs/", "found/", "ledger/", "policies/", "trust/"].iter().find_map(|f| name.strip_prefix(f));
+    let below = ["refs/", "found/", "absent/", "ledger/", "policies/", "trust/"]
+        .iter()
+        .find_map(|f| name.strip_prefix(f));
     let plain = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')

@@ -101,6 +101,10 @@ pub const REFS: &str = "refs";
 /// Folder of the files of referrers: digest of the subject → digests of its referrers, with spaces between.
 pub const FOUND: &str = "found";
 
+/// Folder of the files of proven absences: `<repository>@<subject>` → channels that were asked and had nothing, with
+/// spaces between. A repository with a tag prefix is `<repository>#<prefix>`.
+pub const ABSENT: &str = "absent";
+
 fn file_name(folder: &str, at: usize) -> String {
     format!("{folder}/{at:02}.json")
 }

@@ -12,11 +12,38 @@ use super::source::{Channel, Source, SourceFault};
 /// Everything that hangs on `subject` in `place`.
 pub fn gather(source: &dyn Source, place: &Place, subject: &Digest) -> Gathered {
     let mut out = Gathered::default();
-    if let Err(e) = attached(source, place, subject, &mut out) {
+    let asked =
+        attached(source, place, subject, &mut out).and_then(|()| absent(source, place, subject, &mut out));
+    if let Err(e) = asked {
         out.fault = Some(e.to_string());
     }
     out.pieces.sort_by_key(|piece| (piece.digest, piece.kind));
     out
+}
+
+/// What a sealed ledger proves to be absent: for bundles both ways of asking must have had nothing.
+fn absent(
+    source: &dyn Source,
+    place: &Place,
+    subject: &Digest,
+    out: &mut Gathered,
+) -> Result<(), SourceFault> {
+    let at = match place.tag_prefix.as_str() {
+        "" => place.repository.clone(),
+        prefix => format!("{}#{prefix}", place.repository),
+    };
+    let channels = source.absent(&at, subject)?;
+    let has = |wanted: &[&str]| wanted.iter().all(|w| channels.iter().any(|c| c == w));
+    for (kind, wanted) in [
+        (Kind::ClassicSignature, &["signature-tag"][..]),
+        (Kind::ClassicAttestation, &["attestation-tag"]),
+        (Kind::Bundle, &["referrers", "fallback-tag"]),
+    ] {
+        if has(wanted) && !out.present.contains(&kind) {
+            out.absent.push(kind);
+        }
+    }
+    Ok(())
 }
 
 fn attached(

@@ -244,4 +244,14 @@ impl Source for Store {
             },
         )
     }
+
+    fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, SourceFault> {
+        let damaged = |fault: StoreFault| SourceFault::Damaged {
+            what: format!("the ledger about {subject}"),
+            place: self.place(),
+            reason: fault.to_string(),
+        };
+        let accepted = self.accepted().map_err(damaged)?;
+        accepted.map_or(Ok(Vec::new()), |accepted| accepted.absent(place, subject)).map_err(damaged)
+    }
 }

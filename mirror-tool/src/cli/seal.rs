@@ -51,7 +51,7 @@ pub struct SealArgs {
     /// A policy file to carry
     #[arg(long = "policy", value_name = "FILE")]
     policies: Vec<PathBuf>,
-    /// A ledger of what was asked for and found, carried as it is; the newest last
+    /// A ledger of what was asked for and found; the newest last. Without it, those in the store
     #[arg(long = "ledger", value_name = "FILE")]
     ledgers: Vec<PathBuf>,
     /// Let a name move back to what an earlier seal had under it
@@ -175,6 +175,8 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         })
         .collect::<Result<Vec<_>, anyhow::Error>>()
         .map_err(Failure::misuse)?;
+    let ledgers =
+        if args.ledgers.is_empty() { seal::ledgers(&store).map_err(failure)? } else { args.ledgers.clone() };
     let trust: Vec<_> = args.trust.iter().map(|text| TrustSource::parse(text)).collect();
     let sealed = seal::seal(&Order {
         store: &store,
@@ -188,7 +190,7 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         valid: SignedDuration::from_hours(24 * args.days),
         trust: &trust,
         policies: &args.policies,
-        ledgers: &args.ledgers,
+        ledgers: &ledgers,
         exceptions,
         fresh: args.fresh,
         output: args.output.as_deref().ok_or_else(|| needed("output"))?,

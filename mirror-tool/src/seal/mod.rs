@@ -18,6 +18,7 @@
 
 mod documents;
 pub mod files;
+mod ledger;
 mod output;
 mod record;
 mod review;
@@ -39,7 +40,7 @@ use sealock::seal::{
 };
 use sealock::store::{Store, StoreFault, Writer};
 
-pub use documents::TrustSource;
+pub use documents::{TrustSource, ledgers};
 pub use record::Records;
 pub use review::{Review, review, sign};
 

@@ -261,6 +261,59 @@ fn refs_edited() {
 }
 
 #[test]
+fn only_a_sealed_ledger_makes_absent() {
+    let Some(gap) = Gap::new() else { return };
+    let bare = Image::new(REPOSITORY, "bare");
+    let name = format!("{REPOSITORY}:bare");
+    gap.mirror_in(&Layout::new().image(&name, &bare));
+    let key = bundle(1, "1.0").2;
+    let policy = policy(&gap, &key);
+    let high = gap.path("high");
+    let verify = || gap.sealock(&["verify", "--store", &high, "--policy", &policy, "-o", "json", &name]);
+    gap.seal("t1", &[]).ok();
+    gap.import("t1", &[]).ok();
+    let run = verify();
+    assert_eq!(run.status, 3);
+    assert!(run.data.contains("evidence/not-mirrored"), "{run:?}");
+    let write = |number: u32, state: &str, digests: &str| {
+        let question = format!(
+            "{{\"answer\":\"404\",\"channel\":\"signature-tag\",\"digests\":[{digests}],\"state\":\"{state}\",\"subject\":\"{0}\",\"where\":\"{REPOSITORY}\"}}",
+            bare.digest()
+        );
+        let ledger = format!(
+            "{{\"images\":[{{\"digest\":\"{}\",\"name\":\"{name}\",\"questions\":[{question}],\"refused\":[]}}],\"previous\":null,\"schema\":\"sealock.dev/ledger/v1\",\"sequence\":{number},\"takenAt\":\"2026-01-01T00:00:00Z\"}}",
+            bare.digest()
+        );
+        let folder = gap.path("low/snapshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(format!("{folder}/ledger-{number:010}-x.json"), ledger).unwrap();
+    };
+    // A question that was waived proves nothing.
+    write(1, "waived", "");
+    gap.seal("t2", &[]).ok();
+    gap.import("t2", &[]).ok();
+    assert_eq!(verify().status, 3);
+    // Proven absent, it denies: in the store, and while it is taken in.
+    write(2, "absent", "");
+    gap.seal("t3", &[]).ok();
+    assert_eq!(gap.import("t3", &["--policy", &policy, "--dry-run"]).status, 1);
+    gap.import("t3", &[]).ok();
+    let run = verify();
+    assert_eq!(run.status, 1, "{run:?}");
+    assert!(run.data.contains("evidence/absent"), "{run:?}");
+    // A ledger that lists more than is held is not sealed.
+    write(3, "found", &format!("\"sha256:{}\"", "0".repeat(64)));
+    let run = gap.seal("t4", &[]).refused("seal/malformed");
+    assert!(run.notes.contains("is not held"), "{run:?}");
+    // The ledger that was sealed is believed, not the one that lies there now.
+    let place = std::fs::read_dir(format!("{high}/seal/accepted")).unwrap().map(|e| e.unwrap().path());
+    for seal in place.filter(|p| p.join("absent/00.json").exists()) {
+        std::fs::write(seal.join("absent/00.json"), "{}").unwrap();
+    }
+    assert_eq!(verify().status, 3);
+}
+
+#[test]
 fn clock_back_undecided() {
     let Some(gap) = second_waits() else { return };
     gap.import("t2", &[]).ok();

@@ -198,7 +198,7 @@ fn several_sign_on_machines_of_their_own() {
 fn ledgers_and_policies_come_along() {
     let Some(gap) = Gap::new() else { return };
     gap.mirror_in(&bundle(1, "1.0").0);
-    let ledger = "{\"format\":\"sealock.dev/ledger/v1\"}";
+    let ledger = "{\"images\":[],\"schema\":\"sealock.dev/ledger/v1\"}";
     std::fs::write(gap.path("1-ledger.json"), ledger).unwrap();
     std::fs::write(gap.path("demo.yaml"), "# a policy\n").unwrap();
     gap.seal("t1", &["--ledger", &gap.path("1-ledger.json"), "--policy", &gap.path("demo.yaml")]).ok();

@@ -182,6 +182,15 @@ impl Accepted {
         digests.map(|text| text.parse().map_err(|_| damaged(&self.folder, "it lists no digest"))).collect()
     }
 
+    /// The channels that the sealed ledgers prove to hold nothing about `subject` at `place`.
+    ///
+    /// # Errors
+    /// As [`Accepted::resolve`].
+    pub fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, StoreFault> {
+        let found = self.look_up(snapshot::ABSENT, &format!("{place}@{subject}"))?.unwrap_or_default();
+        Ok(found.split(' ').filter(|c| !c.is_empty()).map(str::to_owned).collect())
+    }
+
     fn look_up(&self, folder: &str, name: &str) -> Result<Option<String>, StoreFault> {
         let Some(statement) = self.statement() else { return Ok(None) };
         let file = snapshot::file_for(&statement.contents, folder, name);

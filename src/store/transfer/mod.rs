@@ -482,4 +482,19 @@ impl Source for Transfer<'_> {
     fn attachments(&self, repository: &str, subject: &Digest) -> Result<Vec<Attachment>, SourceFault> {
         self.plan.attachments(repository, subject)
     }
+
+    fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, SourceFault> {
+        let name = format!("{place}@{subject}");
+        let contents = &self.quarantine.seal().statement().contents;
+        let file = snapshot::file_for(contents, snapshot::ABSENT, &name);
+        if !contents.contains_key(&file) {
+            return Ok(Vec::new());
+        }
+        let damaged =
+            |reason: String| SourceFault::Damaged { what: file.clone(), place: self.place(), reason };
+        let bytes = self.quarantine.document(&file).map_err(|e| damaged(e.to_string()))?;
+        let mut all = snapshot::parse_names(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let channels = all.remove(&name).unwrap_or_default();
+        Ok(channels.split(' ').filter(|c| !c.is_empty()).map(str::to_owned).collect())
+    }
 }
