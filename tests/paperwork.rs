@@ -27,7 +27,8 @@ fn read(path: &str) -> String {
 /// Every Rust file of the workspace, by path relative to the project, without this one.
 fn sources() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let mut open: Vec<_> = ["src", "tests", "trust-root", "mirror-tool", "benches"].map(|f| Path::new(ROOT).join(f)).into();
+    let mut open: Vec<_> =
+        ["src", "tests", "trust-root", "mirror-tool", "benches"].map(|f| Path::new(ROOT).join(f)).into();
     open.retain(|folder| folder.is_dir());
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(&directory).unwrap() {

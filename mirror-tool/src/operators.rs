@@ -79,9 +79,10 @@ impl Wanted {
         let role = Role { keys: holders, threshold: self.threshold.unwrap_or(half) };
         let recovery = ids(&self.recovery);
         let recovery = (!recovery.is_empty()).then_some(Role { keys: recovery, threshold: 1 });
-        let keys = self.holders.iter().chain(&self.recovery).map(|(name, key)| {
-            (key_id(key), Key { name: name.clone(), spki: STANDARD.encode(key.spki()) })
-        });
+        let keys =
+            self.holders.iter().chain(&self.recovery).map(|(name, key)| {
+                (key_id(key), Key { name: name.clone(), spki: STANDARD.encode(key.spki()) })
+            });
         Document {
             expires: self.expires,
             format: FORMAT.to_owned(),
@@ -107,7 +108,8 @@ impl Wanted {
             let named = ids.iter().filter_map(|id| document.keys.get(id));
             named
                 .filter_map(|key| {
-                    let public = STANDARD.decode(&key.spki).ok().and_then(|der| PublicKey::from_spki(&der).ok())?;
+                    let public =
+                        STANDARD.decode(&key.spki).ok().and_then(|der| PublicKey::from_spki(&der).ok())?;
                     Some((key.name.clone(), public))
                 })
                 .collect()

@@ -3,6 +3,7 @@
 //! The verifier is `$SEALOCK_BIN`, else the program beside `sealock-mirror`; without one the tests say so and are
 //! skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::print_stdout, reason = "what is skipped is said")]
 #![allow(clippy::disallowed_methods, reason = "tests measure time and write what must be withstood")]
 
 #[path = "seal/attacks.rs"]

@@ -76,7 +76,9 @@ pub fn run(args: &ImportArgs, output: &mut Output) -> Result<Status, Failure> {
     let loaded = if args.policies.is_empty() { None } else { Some(policies::load(&args.policies, output)?) };
     if args.as_foreign {
         if args.receipt.is_some() {
-            return Err(Failure::misuse(anyhow!("only a sealed transfer has a receipt, and --as-foreign takes none")));
+            return Err(Failure::misuse(anyhow!(
+                "only a sealed transfer has a receipt, and --as-foreign takes none"
+            )));
         }
         // The store itself must be one: the foreign one lies below it.
         or_told(Writer::open(&root, "import", PATIENCE), args, output)?;
@@ -154,8 +156,9 @@ fn sealed(
     let (report, receipt) = or_told(incoming.commit(now), args, output)?;
     seal.quarantine = None;
     if let Some(path) = &args.receipt {
-        std::fs::write(path, receipt)
-            .map_err(|e| Failure::undecided(anyhow!("the receipt could not be written to {}: {e}", path.display())))?;
+        std::fs::write(path, receipt).map_err(|e| {
+            Failure::undecided(anyhow!("the receipt could not be written to {}: {e}", path.display()))
+        })?;
     }
     finish(args, &report, Some(&seal), judged.as_ref(), output)
 }
@@ -187,8 +190,12 @@ fn judge(
         let reference = Reference::parse(name).map_err(|e| Failure::undecided(anyhow!("{name:?}: {e}")))?;
         decisions.push(decide(name, &reference, digest, source, &loaded.policies, &held.roots));
     }
-    let report =
-        Report { evaluated_at: now, hypothetical: false, trust_root: held.note.clone(), decisions: &decisions };
+    let report = Report {
+        evaluated_at: now,
+        hypothetical: false,
+        trust_root: held.note.clone(),
+        decisions: &decisions,
+    };
     let document = serde_json::from_str(&document::render(&report))
         .map_err(|e| Failure::undecided(anyhow!("the decisions could not be written: {e}")))?;
     let text = words::render(&report, words::Detail { verbose: false });
@@ -210,7 +217,14 @@ fn decide(
             evidence.entry(place.clone()).or_insert_with(|| gather::gather(source, &place, digest));
         }
     }
-    decision::decide(&Question { written: name, reference, digest: Ok(*digest), policies, evidence: &evidence, roots })
+    decision::decide(&Question {
+        written: name,
+        reference,
+        digest: Ok(*digest),
+        policies,
+        evidence: &evidence,
+        roots,
+    })
 }
 
 /// Images that may not enter.

@@ -215,7 +215,10 @@ pub fn run(args: &StoreArgs, output: &mut Output) -> Result<Status, Failure> {
                 let version = transfer::pin(&writer, path, bytes)?;
                 output.note(&format!("operators of version {version} may seal for this store\n"));
             }
-            output.note(&format!("its receipts are checked with {}\n", transfer::receipt_key(&root, &made.id)?));
+            output.note(&format!(
+                "its receipts are checked with {}\n",
+                transfer::receipt_key(&root, &made.id)?
+            ));
             output.data(&format!("{}\n", made.id))?;
             let what = if made.new { "new store in" } else { "store already in" };
             output.note(&format!("{what} {}\n", root.display()));
@@ -231,9 +234,8 @@ pub fn run(args: &StoreArgs, output: &mut Output) -> Result<Status, Failure> {
 fn read_operators(path: &Path) -> Result<(&Path, Vec<u8>), Failure> {
     let bytes = sealock_trust_root::disk::read_named(path, operators::MAX_FILE)
         .map_err(|e| Failure::misuse(anyhow::anyhow!("{}: {e}", path.display())))?;
-    Operators::parse(&bytes).map_err(|fault| {
-        StoreFault::refused(fault.code(), path.display().to_string(), fault.to_string())
-    })?;
+    Operators::parse(&bytes)
+        .map_err(|fault| StoreFault::refused(fault.code(), path.display().to_string(), fault.to_string()))?;
     Ok((path, bytes))
 }
 

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use super::ad_hoc::AdHocArgs;
 use super::exit::{Failure, Status};
 use super::output::Output;
-use super::{clock, images, policies, roots};
+use super::{clock, images, place, policies, roots};
 use crate::decision::ad_hoc::{AdHoc, decide_ad_hoc};
 use crate::decision::{self, Decision, Question, Roots, Verdict};
 use crate::evidence::{Gathered, Place};
 use crate::policy::Policy;
 use crate::report::{Report, human, json};
-use crate::store::gather;
+use crate::store::{gather, transfer};
 
 /// Flags of `sealock verify`.
 #[derive(Debug, Args)]
@@ -70,6 +70,9 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
     }
     let loaded = policies::load(&args.policies, output)?;
     let (evaluated_at, hypothetical) = clock::moment(args.at);
+    if !hypothetical {
+        transfer::check_clock(&place::store_directory(args.store.as_deref()), evaluated_at)?;
+    }
     let held =
         roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, args.store.as_deref(), evaluated_at)?;
     let mut sources = images::Sources::new(args.store.as_deref());

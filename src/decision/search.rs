@@ -270,15 +270,19 @@ fn conclude(
         ));
         return;
     }
-    result.verdict = Verdict::Undecided;
-    result.findings.push(Finding::error(
-        &evidence::codes::NOT_MIRRORED,
-        if wanted.purpose == Purpose::Attestation {
-            "no matching attestations"
-        } else {
-            "no signatures found"
-        },
-    ));
+    let none = match wanted.purpose {
+        Purpose::Attestation => "no matching attestations",
+        Purpose::ImageSignature | Purpose::Artifact => "no signatures found",
+    };
+    // Every form that would count must be proven absent.
+    let absent = !wanted.kinds.is_empty() && wanted.kinds.iter().all(|kind| gathered.absent.contains(kind));
+    let (verdict, code) = if absent {
+        (Verdict::Deny, &evidence::codes::ABSENT)
+    } else {
+        (Verdict::Undecided, &evidence::codes::NOT_MIRRORED)
+    };
+    result.verdict = verdict;
+    result.findings.push(Finding::error(code, none));
 }
 
 fn rejected(rejection: &Rejection) -> Finding {

@@ -16,6 +16,13 @@ pub static NOT_MIRRORED: Code = Code {
     remedy: "on the connected side run `sealock-mirror pull IMAGE` with the image and its signatures, carry the result across, then `sealock import`",
 };
 
+/// Nothing was found, and a sealed ledger says that there was nothing.
+pub static ABSENT: Code = Code {
+    name: "evidence/absent",
+    meaning: "An accepted ledger proves that no evidence of this kind existed when the image was mirrored",
+    remedy: "have the image signed; then on the connected side run `sealock-mirror pull IMAGE` and `sealock-mirror seal`, and import the transfer here",
+};
+
 /// Evidence could not be read from the store.
 pub static UNREADABLE: Code = Code {
     name: "evidence/unreadable",
@@ -31,4 +38,4 @@ pub static BUDGET: Code = Code {
 };
 
 /// All codes of this room.
-pub static ALL: &[&Code] = &[&MALFORMED, &NOT_MIRRORED, &UNREADABLE, &BUDGET];
+pub static ALL: &[&Code] = &[&MALFORMED, &NOT_MIRRORED, &ABSENT, &UNREADABLE, &BUDGET];

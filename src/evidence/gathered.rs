@@ -43,6 +43,8 @@ pub struct Gathered {
     pub pieces: Vec<Piece>,
     /// Kinds for which something hangs on the image, even if it carries no piece.
     pub present: Vec<Kind>,
+    /// Kinds that an accepted ledger proves to be absent.
+    pub absent: Vec<Kind>,
     /// Why the question could not be answered at all.
     pub fault: Option<String>,
 }

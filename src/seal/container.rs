@@ -42,13 +42,16 @@ pub fn is_document(name: &str) -> bool {
     if [LAYOUT, INDEX, SNAPSHOT, OPERATORS, CHANGES].contains(&name) {
         return true;
     }
-    let below = ["refs/", "ledger/", "policies/", "trust/"].iter().find_map(|f| name.strip_prefix(f));
+    let below = ["refs/", "found/", "absent/", "ledger/", "policies/", "trust/"]
+        .iter()
+        .find_map(|f| name.strip_prefix(f));
     let plain = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
     };
-    below.is_some_and(|rest| rest.split('/').count() <= 5 && rest.split('/').all(plain)) && block(name, 0).is_some()
+    below.is_some_and(|rest| rest.split('/').count() <= 5 && rest.split('/').all(plain))
+        && block(name, 0).is_some()
 }
 
 /// Bytes of an entry with `size` bytes of content: its block, and the content filled up to whole blocks.

@@ -17,7 +17,9 @@ pub enum SealFault {
         reason: String,
     },
     /// The head does not fit in its entry.
-    #[error("the statement and its signatures take {size} bytes, there is room for {limit}: use larger segments")]
+    #[error(
+        "the statement and its signatures take {size} bytes, there is room for {limit}: use larger segments"
+    )]
     HeaderTooLarge {
         /// Bytes.
         size: usize,

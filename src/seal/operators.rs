@@ -206,7 +206,12 @@ impl Version {
     /// Names of the keys that signed `envelope`.
     pub fn signers(&self, envelope: &Envelope) -> Vec<String> {
         let signed = envelope.signers(self.keys.values());
-        self.document.keys.iter().filter(|(id, _)| signed.contains(*id)).map(|(_, k)| k.name.clone()).collect()
+        self.document
+            .keys
+            .iter()
+            .filter(|(id, _)| signed.contains(*id))
+            .map(|(_, k)| k.name.clone())
+            .collect()
     }
 
     /// What a version still lacks to follow from `before`, in words; nothing where it is complete.
@@ -368,7 +373,8 @@ impl Operators {
         if self.version() < pinned.version() {
             return Err(SealFault::OperatorsRollback { floor: pinned.version(), found: self.version() });
         }
-        let same = |v: &&Version| v.document.version == pinned.version() && v.digest() == pinned.newest.digest();
+        let same =
+            |v: &&Version| v.document.version == pinned.version() && v.digest() == pinned.newest.digest();
         if self.versions.iter().any(|v| same(&v)) {
             return Ok(());
         }

@@ -114,14 +114,20 @@ impl Floors {
         if self.journal.is_some() && statement.journal.is_none() {
             return Err(SealFault::Withdrawn { what: "journal checkpoint" });
         }
-        let bound = self.sealed_at.max(Some(statement.sealed_at)).unwrap_or(now);
-        if now.saturating_add(SLACK).unwrap_or(now) < bound {
-            return Err(SealFault::Clock { bound, now });
-        }
+        self.check_clock(now)?;
+        past(statement.sealed_at, now)?;
         if statement.expires <= now {
             return Err(SealFault::Expired { expires: statement.expires, now });
         }
         Ok(step)
+    }
+
+    /// Whether a clock that says `now` can be right: the newest accepted seal was made before.
+    ///
+    /// # Errors
+    /// [`SealFault::Clock`].
+    pub fn check_clock(&self, now: Timestamp) -> Result<(), SealFault> {
+        self.sealed_at.map_or(Ok(()), |bound| past(bound, now))
     }
 
     fn step(&self, seal: &VerifiedSeal) -> Result<Step, SealFault> {
@@ -167,6 +173,14 @@ impl Floors {
             sequence: statement.sequence,
         }
     }
+}
+
+/// A time that was signed must be past, but for a little.
+fn past(bound: Timestamp, now: Timestamp) -> Result<(), SealFault> {
+    if now.saturating_add(SLACK).unwrap_or(now) < bound {
+        return Err(SealFault::Clock { bound, now });
+    }
+    Ok(())
 }
 
 /// What each name has stood for in the seals that were accepted: digest → sequence of the first seal that said so.

@@ -144,7 +144,8 @@ impl Receipt {
         }
         let mut lines = text.lines();
         let mut next = || lines.next().unwrap_or_default();
-        let (format, store, seal, sequence, journal, whole) = (next(), next(), next(), next(), next(), next());
+        let (format, store, seal, sequence, journal, whole) =
+            (next(), next(), next(), next(), next(), next());
         let receipt = Self {
             store: store.to_owned(),
             seal: seal.to_owned(),

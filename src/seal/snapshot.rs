@@ -96,15 +96,27 @@ fn file_of(name: &str, files: usize) -> usize {
     usize::from(first) % files.max(1)
 }
 
-fn file_name(at: usize) -> String {
-    format!("refs/{at:02}.json")
+/// Folder of the files of names: full name → digest.
+pub const REFS: &str = "refs";
+/// Folder of the files of referrers: digest of the subject → digests of its referrers, with spaces between.
+pub const FOUND: &str = "found";
+
+/// Folder of the files of proven absences: `<repository>@<subject>` → channels that were asked and had nothing, with
+/// spaces between. A repository with a tag prefix is `<repository>#<prefix>`.
+pub const ABSENT: &str = "absent";
+
+fn file_name(folder: &str, at: usize) -> String {
+    format!("{folder}/{at:02}.json")
 }
 
-/// The files of names: file name → bytes. Each holds `{"<full name>":"<digest>"}` in canonical form.
+/// The files below `folder` that hold `names`: file name → bytes. Each holds one object in canonical form.
 ///
 /// # Errors
 /// None in practice.
-pub fn name_files(names: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<u8>>, SealFault> {
+pub fn name_files(
+    folder: &str,
+    names: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Vec<u8>>, SealFault> {
     let files = names.len().div_ceil(NAMES_A_FILE).clamp(1, MAX_FILES);
     let mut split: Vec<BTreeMap<&str, &str>> = vec![BTreeMap::new(); files];
     for (name, digest) in names {
@@ -113,13 +125,13 @@ pub fn name_files(names: &BTreeMap<String, String>) -> Result<BTreeMap<String, V
         }
     }
     let files = split.iter().enumerate();
-    files.map(|(at, names)| Ok((file_name(at), canonical::render("names", names)?))).collect()
+    files.map(|(at, names)| Ok((file_name(folder, at), canonical::render("names", names)?))).collect()
 }
 
-/// The file that says what `name` stands for, out of the documents of a statement.
-pub fn file_for(contents: &BTreeMap<String, Content>, name: &str) -> String {
-    let files = contents.keys().filter(|document| document.starts_with("refs/")).count();
-    file_name(file_of(name, files))
+/// The file below `folder` that says what `name` stands for, out of the documents of a statement.
+pub fn file_for(contents: &BTreeMap<String, Content>, folder: &str, name: &str) -> String {
+    let below = |document: &&String| document.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    file_name(folder, file_of(name, contents.keys().filter(below).count()))
 }
 
 /// Reads one file of names, whose digest was checked.

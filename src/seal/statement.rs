@@ -146,11 +146,18 @@ impl Statement {
         if !digests.chain(self.contents.values().map(|c| &c.sha256)).all(|d| is_digest(d)) {
             return refused("a digest is not 64 lower-case hexadecimal digits");
         }
-        if self.origin.len() > MAX_ORIGIN || self.origin.chars().any(char::is_control) || self.origin.is_empty() {
+        if self.origin.len() > MAX_ORIGIN
+            || self.origin.chars().any(char::is_control)
+            || self.origin.is_empty()
+        {
             return refused("the name of the sealing side is empty, too long or holds control characters");
         }
-        if self.contents.len() > MAX_CONTENTS || !self.contents.keys().all(|name| container::is_document(name)) {
-            return refused("a document has a name that does not belong in a transfer, or there are too many");
+        if self.contents.len() > MAX_CONTENTS
+            || !self.contents.keys().all(|name| container::is_document(name))
+        {
+            return refused(
+                "a document has a name that does not belong in a transfer, or there are too many",
+            );
         }
         for wanted in [container::LAYOUT, container::INDEX, container::OPERATORS, container::SNAPSHOT] {
             if !self.contents.contains_key(wanted) {

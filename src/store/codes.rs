@@ -75,7 +75,7 @@ codes! {
         "A referrers tag does not lead to evidence about the digest in its name.",
         "Nothing needs to be done: such a tag is not used as evidence. Its author is on the registry's side.";
     NAME_MOVED = "store/name-moved",
-        "A claimed name stands for another digest than before.",
+        "A name stands for another digest than before.",
         "If the move is not expected, compare both digests with `sealock tree`, and ask the connected side where the bundle came from.";
     UNNAMED = "store/unnamed",
         "An entry of the bundle has no full name, so it is held by its digest only.",

@@ -121,6 +121,7 @@ pub fn fsck(root: &Path) -> Result<FsckReport, StoreFault> {
     let sound = check.contents(&rows)?;
     check.manifests(&rows, &sound);
     store.with(|catalogue| check.index(catalogue))?;
+    check.seal(&store);
     check.report.findings.sort_by(|a, b| {
         (b.finding.severity, a.finding.code, &a.path).cmp(&(a.finding.severity, b.finding.code, &b.path))
     });
@@ -192,6 +193,14 @@ impl Check<'_> {
                 self.defect(&codes::LAYOUT_VERSION, &path, "it is not what the store wrote");
             }
             Err(OpenFault::Io(e)) => self.unreadable(&path, &e),
+        }
+    }
+
+    /// What operators sealed is what was accepted.
+    fn seal(&mut self, store: &Store) {
+        let names = store.accepted().and_then(|accepted| accepted.map_or(Ok(()), |a| a.names().map(drop)));
+        if let Err(fault) = names {
+            self.defect(fault.code(), &self.root.join("seal"), fault.to_string());
         }
     }
 

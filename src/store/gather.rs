@@ -25,7 +25,7 @@ pub fn gather(source: &dyn Source, place: &Place, subject: &Digest) -> Gathered 
         layers: HashSet::new(),
         out: Gathered::default(),
     };
-    if let Err(e) = walk.attached(place) {
+    if let Err(e) = walk.attached(place).and_then(|()| walk.absent(place)) {
         walk.out.fault = Some(e.to_string());
     }
     let mut out = walk.out;
@@ -103,6 +103,26 @@ impl Walk<'_> {
             }
             self.manifests.insert((next.digest, next.kind));
             self.manifest(&next, &mut queue);
+        }
+        Ok(())
+    }
+
+    /// What a sealed ledger proves to be absent: for bundles both ways of asking must have had nothing.
+    fn absent(&mut self, place: &Place) -> Result<(), SourceFault> {
+        let at = match place.tag_prefix.as_str() {
+            "" => place.repository.clone(),
+            prefix => format!("{}#{prefix}", place.repository),
+        };
+        let channels = self.source.absent(&at, self.subject)?;
+        let has = |wanted: &[&str]| wanted.iter().all(|w| channels.iter().any(|c| c == w));
+        for (kind, wanted) in [
+            (Kind::ClassicSignature, &["signature-tag"][..]),
+            (Kind::ClassicAttestation, &["attestation-tag"]),
+            (Kind::Bundle, &["referrers", "fallback-tag"]),
+        ] {
+            if has(wanted) && !self.out.present.contains(&kind) {
+                self.out.absent.push(kind);
+            }
         }
         Ok(())
     }

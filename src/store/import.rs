@@ -348,11 +348,13 @@ impl<'w> Plan<'w> {
             ));
         }
         for (name, before, now) in &changes.moved {
+            let (severity, what) =
+                if self.sealed { (Severity::Note, "sealed") } else { (Severity::Warning, "claimed") };
             findings.push(
                 Finding::new(
                     &codes::NAME_MOVED,
-                    Severity::Warning,
-                    format!("the claimed name {name} stands for another digest now"),
+                    severity,
+                    format!("the {what} name {name} stands for another digest now"),
                 )
                 .with_facts(before.to_string(), now.to_string()),
             );

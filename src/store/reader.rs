@@ -89,10 +89,13 @@ impl Store {
     /// What a seal says that a name stands for.
     fn sealed(&self, repository: &str, tag: &str) -> Result<Option<Digest>, SourceFault> {
         let name = format!("{repository}:{tag}");
-        let damaged = |reason: String| SourceFault::Damaged { what: name.clone(), place: self.place(), reason };
+        let damaged =
+            |reason: String| SourceFault::Damaged { what: name.clone(), place: self.place(), reason };
         let Some(accepted) = self.accepted().map_err(|e| damaged(e.to_string()))? else { return Ok(None) };
         let digest = accepted.resolve(&name).map_err(|e| damaged(e.to_string()))?;
-        digest.map(|digest| digest.parse().map_err(|_| damaged("the seal gives it no digest".into()))).transpose()
+        digest
+            .map(|digest| digest.parse().map_err(|_| damaged("the seal gives it no digest".into())))
+            .transpose()
     }
 
     pub(super) fn with<T>(
@@ -227,11 +230,21 @@ impl Source for Store {
                 vouched.push((digest, evidence.channel()));
             }
         }
+        // So do the referrers that were sealed: one that is gone is missed, not forgotten.
+        let damaged = |fault: StoreFault| SourceFault::Damaged {
+            what: format!("the evidence about {subject}"),
+            place: self.place(),
+            reason: fault.to_string(),
+        };
+        if let Some(accepted) = self.accepted().map_err(damaged)? {
+            let referrers = accepted.referrers(subject).map_err(damaged)?;
+            vouched.extend(referrers.into_iter().map(|digest| (digest, Channel::Referrer)));
+        }
         self.ask(
             || format!("the evidence about {subject}"),
             |catalogue| {
                 let mut found = attachments(catalogue, repository, subject)?;
-                // What a seal says about an evidence tag counts, whatever the catalogue says.
+                // What a seal says about evidence counts, whatever the catalogue says.
                 found.extend(vouched.iter().filter(|v| !found.contains(v)).cloned().collect::<Vec<_>>());
                 let mut kinds = std::collections::BTreeMap::new();
                 for (manifest, _) in &found {
@@ -249,5 +262,15 @@ impl Source for Store {
             || format!("the evidence about {subject}"),
             |catalogue| catalogue.fallbacks(&fallback_tag(subject)),
         )
+    }
+
+    fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, SourceFault> {
+        let damaged = |fault: StoreFault| SourceFault::Damaged {
+            what: format!("the ledger about {subject}"),
+            place: self.place(),
+            reason: fault.to_string(),
+        };
+        let accepted = self.accepted().map_err(damaged)?;
+        accepted.map_or(Ok(Vec::new()), |accepted| accepted.absent(place, subject)).map_err(damaged)
     }
 }

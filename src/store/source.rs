@@ -118,4 +118,15 @@ pub trait Source {
     /// # Errors
     /// As [`Self::attachments`].
     fn fallbacks(&self, subject: &Digest) -> Result<Vec<(String, Digest)>, SourceFault>;
+
+    /// The channels that were asked about `subject` at `place` and proven to hold nothing, as a sealed ledger has
+    /// them: `signature-tag`, `attestation-tag`, `sbom-tag`, `fallback-tag`, `referrers`. A place is a repository,
+    /// with `#` and the prefix where tags carry one. Without a ledger nothing is proven.
+    ///
+    /// # Errors
+    /// [`SourceFault::Damaged`] where the ledger is not what was sealed.
+    fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, SourceFault> {
+        let _ = (place, subject);
+        Ok(Vec::new())
+    }
 }

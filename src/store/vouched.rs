@@ -12,8 +12,7 @@ impl Commit<'_> {
     /// Takes the mark from every name and tells which had it.
     pub(super) fn unseal(&self) -> Result<Vec<Name>, StoreFault> {
         let work = || -> rusqlite::Result<Vec<Name>> {
-            let mut asked =
-                self.transaction.prepare("SELECT repository, tag FROM name WHERE sealed <> 0")?;
+            let mut asked = self.transaction.prepare("SELECT repository, tag FROM name WHERE sealed <> 0")?;
             let rows = asked.query_map([], |row| Ok(Name { repository: row.get(0)?, tag: row.get(1)? }))?;
             let names = rows.collect::<rusqlite::Result<_>>()?;
             self.transaction.execute("UPDATE name SET sealed = 0 WHERE sealed <> 0", [])?;
@@ -34,8 +33,7 @@ impl Commit<'_> {
                 "INSERT OR IGNORE INTO root (digest)
                  SELECT digest FROM name WHERE repository = ?1 AND tag = ?2",
             )?;
-            let mut drop =
-                self.transaction.prepare("DELETE FROM name WHERE repository = ?1 AND tag = ?2")?;
+            let mut drop = self.transaction.prepare("DELETE FROM name WHERE repository = ?1 AND tag = ?2")?;
             for name in superseded.iter().filter(|name| !graph.names.contains_key(*name)) {
                 keep.execute(params![name.repository, name.tag])?;
                 drop.execute(params![name.repository, name.tag])?;

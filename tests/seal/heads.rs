@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use sealock::crypto::SigningKey;
+use sealock::seal::operators::{Draft, Role};
 use sealock::seal::order::{Step, rollbacks};
 use sealock::seal::statement::{Exception, Versioned};
-use sealock::seal::operators::{Draft, Role};
-use sealock::seal::{Floors, Header, Operators, Receipt, ReceiptKey, SealFault, Statement, VerifiedSeal, codes};
+use sealock::seal::{
+    Floors, Header, Operators, Receipt, ReceiptKey, SealFault, Statement, VerifiedSeal, codes,
+};
 
 use crate::hands::{Hand, document, founded, head, operators, statement, time};
+
+/// A change to a statement.
+type Change = &'static dyn Fn(&mut Statement);
 
 const NOW: &str = "2026-01-02T00:00:00Z";
 
@@ -86,7 +91,9 @@ fn operators_follow_the_rules_of_a_root() {
     let next = |signers: &[&Hand]| {
         let mut draft = draft.clone();
         draft.push(&document(2, &[&b], 1)).unwrap();
-        signers.iter().for_each(|hand| draft.sign(&hand.key).unwrap());
+        for hand in signers {
+            draft.sign(&hand.key).unwrap();
+        }
         draft
     };
     for lacking in [&[][..], &[&a], &[&b], &[&r], &[&a, &r]] {
@@ -226,7 +233,7 @@ fn names_that_move_back() {
 fn statements_that_contradict_themselves() {
     let a = Hand::new("a");
     let operators = operators(&[&a], 1);
-    let changes: [(&str, &dyn Fn(&mut Statement)); 13] = [
+    let changes: [(&str, Change); 13] = [
         ("format", &|s| s.format = "sealock.dev/seal/v2".into()),
         ("sequence 0", &|s| s.sequence = 0),
         ("first with one before", &|s| s.previous = Some("0".repeat(64))),

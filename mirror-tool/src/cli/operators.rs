@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
+use sealock::cli::clock;
 use sealock::cli::exit::{Failure, Status};
 use sealock::cli::output::Output;
-use sealock::cli::clock;
 use sealock::crypto::SigningKey;
 use sealock::report::text::escape;
 use sealock::seal::envelope::key_id;
@@ -174,7 +174,12 @@ fn named(keys: &[String]) -> Result<Named, Failure> {
     Ok((public, private))
 }
 
-fn save(mut draft: Draft, keys: Vec<SigningKey>, file: &Path, output: &mut Output) -> Result<Status, Failure> {
+fn save(
+    mut draft: Draft,
+    keys: Vec<SigningKey>,
+    file: &Path,
+    output: &mut Output,
+) -> Result<Status, Failure> {
     for key in keys {
         draft.sign(&key).map_err(|e| failure(e.into()))?;
     }
@@ -182,7 +187,10 @@ fn save(mut draft: Draft, keys: Vec<SigningKey>, file: &Path, output: &mut Outpu
     files::replace(file, &bytes).map_err(failure)?;
     output.data(&describe(&draft)?)?;
     if let Some(reason) = draft.lacks() {
-        output.note(&format!("not complete yet: {reason}: `sealock-mirror operators sign {} --key FILE`\n", file.display()));
+        output.note(&format!(
+            "not complete yet: {reason}: `sealock-mirror operators sign {} --key FILE`\n",
+            file.display()
+        ));
     }
     Ok(Status::Allowed)
 }
@@ -190,16 +198,14 @@ fn save(mut draft: Draft, keys: Vec<SigningKey>, file: &Path, output: &mut Outpu
 fn describe(draft: &Draft) -> Result<String, Failure> {
     let newest = draft.newest().map_err(|e| failure(e.into()))?;
     let document = newest.document();
-    let mut text = format!(
-        "version {}, expires {}, sha256:{}\n",
-        document.version,
-        document.expires,
-        newest.digest()
-    );
+    let mut text =
+        format!("version {}, expires {}, sha256:{}\n", document.version, document.expires, newest.digest());
     let recovery = document.roles.recovery.clone();
-    let _ = writeln!(text, "{} of {} must sign", document.roles.seal.threshold, document.roles.seal.keys.len());
+    let _ =
+        writeln!(text, "{} of {} must sign", document.roles.seal.threshold, document.roles.seal.keys.len());
     for (id, key) in &document.keys {
-        let role = if recovery.as_ref().is_some_and(|r| r.keys.contains(id)) { "recovery" } else { "operator" };
+        let role =
+            if recovery.as_ref().is_some_and(|r| r.keys.contains(id)) { "recovery" } else { "operator" };
         let _ = writeln!(text, "{role}  {id}  {}", escape(&key.name));
     }
     if let Some(reason) = draft.lacks() {

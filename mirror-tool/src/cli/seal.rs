@@ -51,6 +51,9 @@ pub struct SealArgs {
     /// A policy file to carry
     #[arg(long = "policy", value_name = "FILE")]
     policies: Vec<PathBuf>,
+    /// A ledger of what was asked for and found; the newest last. Without it, those in the store
+    #[arg(long = "ledger", value_name = "FILE")]
+    ledgers: Vec<PathBuf>,
     /// Let a name move back to what an earlier seal had under it
     #[arg(long, value_name = "NAME=DIGEST")]
     allow_rollback: Vec<String>,
@@ -119,13 +122,13 @@ fn size(text: &str) -> Result<u64, String> {
 /// What a fault means for the shell.
 pub(super) fn failure(fault: SealingFault) -> Failure {
     let status = match &fault {
-        SealingFault::Misuse(_) | SealingFault::Key { .. } | SealingFault::Store(StoreFault::NotAStore { .. }) => {
-            Status::Misuse
-        }
+        SealingFault::Misuse(_)
+        | SealingFault::Key { .. }
+        | SealingFault::Store(StoreFault::NotAStore { .. }) => Status::Misuse,
         SealingFault::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Status::Misuse,
-        SealingFault::Store(StoreFault::Refused { .. }) | SealingFault::Seal(_) | SealingFault::Trust { .. } => {
-            Status::Denied
-        }
+        SealingFault::Store(StoreFault::Refused { .. })
+        | SealingFault::Seal(_)
+        | SealingFault::Trust { .. } => Status::Denied,
         SealingFault::Io { .. } | SealingFault::Store(_) => Status::Undecided,
     };
     let error = match fault.code() {
@@ -166,11 +169,14 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         .allow_rollback
         .iter()
         .map(|text| {
-            let (name, digest) = text.split_once('=').ok_or_else(|| anyhow!("{text:?} is not NAME=DIGEST"))?;
+            let (name, digest) =
+                text.split_once('=').ok_or_else(|| anyhow!("{text:?} is not NAME=DIGEST"))?;
             Ok(Exception { digest: digest.to_owned(), name: name.to_owned() })
         })
         .collect::<Result<Vec<_>, anyhow::Error>>()
         .map_err(Failure::misuse)?;
+    let ledgers =
+        if args.ledgers.is_empty() { seal::ledgers(&store).map_err(failure)? } else { args.ledgers.clone() };
     let trust: Vec<_> = args.trust.iter().map(|text| TrustSource::parse(text)).collect();
     let sealed = seal::seal(&Order {
         store: &store,
@@ -184,6 +190,7 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         valid: SignedDuration::from_hours(24 * args.days),
         trust: &trust,
         policies: &args.policies,
+        ledgers: &ledgers,
         exceptions,
         fresh: args.fresh,
         output: args.output.as_deref().ok_or_else(|| needed("output"))?,
@@ -238,7 +245,8 @@ fn describe(review: &Review) -> String {
     let _ = writeln!(text, "sealed at  {}, to be taken in until {}", statement.sealed_at, statement.expires);
     let _ = writeln!(text, "operators  version {}", statement.operators.version);
     for trust in &statement.trust {
-        let versions: Vec<_> = trust.versions.iter().map(|(role, version)| format!("{role} {version}")).collect();
+        let versions: Vec<_> =
+            trust.versions.iter().map(|(role, version)| format!("{role} {version}")).collect();
         let _ = writeln!(text, "trust      {}: {}", escape(&trust.name), escape(&versions.join(", ")));
     }
     for (name, digest) in &statement.policies {

@@ -12,12 +12,17 @@ use sealock_trust_root::disk::{DEFAULT_NAME, DirectorySource, TrustState, is_nam
 use sealock_trust_root::source::RepositorySource;
 use sealock_trust_root::tuf;
 
+use super::ledger::Ledgers;
 use super::{Order, REFUSED, STALE, SealingFault, files, render};
 
 /// Largest file of a TUF repository, in bytes.
 const MAX_TRUST: u64 = 16 * 1024 * 1024;
 /// Most files of one.
 const MAX_TRUST_FILES: usize = 256;
+/// Most ledgers that are carried whole.
+const MOST_LEDGERS: usize = 50;
+/// Largest ledger, in bytes.
+const MAX_LEDGER: u64 = 256 * 1024 * 1024;
 /// Largest policy file, in bytes.
 const MAX_POLICY: u64 = 4 * 1024 * 1024;
 
@@ -55,7 +60,8 @@ impl Documents {
         names: &BTreeMap<String, String>,
         snapshot: &Snapshot,
     ) -> Result<Self, SealingFault> {
-        let mut bytes = snapshot::name_files(names)?;
+        let mut bytes = snapshot::name_files(snapshot::REFS, names)?;
+        bytes.extend(snapshot::name_files(snapshot::FOUND, &store.found()?)?);
         let mut put = |name: String, content: Vec<u8>| -> Result<(), SealingFault> {
             if !container::is_document(&name) {
                 return Err(SealingFault::Misuse(format!(
@@ -74,6 +80,22 @@ impl Documents {
         for path in order.policies {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             put(format!("policies/{name}"), files::read(path, MAX_POLICY)?)?;
+        }
+        let mut ledgers = Ledgers::default();
+        for (at, path) in order.ledgers.iter().enumerate() {
+            let content = files::read(path, MAX_LEDGER)?;
+            ledgers.read(&content)?;
+            // What older ones say is in the files of absences; the newest are carried whole, for people.
+            if at + MOST_LEDGERS >= order.ledgers.len() {
+                put(ledger_name(path), content)?;
+            }
+        }
+        if !order.ledgers.is_empty() {
+            for (name, content) in
+                snapshot::name_files(snapshot::ABSENT, &ledgers.absent(&snapshot.closure)?)?
+            {
+                put(name, content)?;
+            }
         }
         let mut trust = Vec::new();
         for source in order.trust {
@@ -112,6 +134,34 @@ impl Documents {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.bytes.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
+}
+
+/// The ledgers in the store, oldest first.
+///
+/// # Errors
+/// [`SealingFault::Io`].
+pub fn ledgers(store: &Path) -> Result<Vec<PathBuf>, SealingFault> {
+    let folder = store.join("snapshots");
+    let list = match std::fs::read_dir(&folder) {
+        Ok(list) => list,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(SealingFault::Io { path: folder, source }),
+    };
+    let mut found = Vec::new();
+    for entry in list {
+        let path = files::io(&folder, entry)?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if name.strip_prefix("ledger-").is_some_and(|rest| rest.strip_suffix(".json").is_some()) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Name of the document that carries the ledger at `path`.
+pub(super) fn ledger_name(path: &Path) -> String {
+    format!("ledger/{}", path.file_name().and_then(|n| n.to_str()).unwrap_or_default())
 }
 
 /// Loads a repository as the far side will, and refuses what is not fresh now.
@@ -173,7 +223,10 @@ fn folder(place: &Path) -> Result<BTreeMap<String, Vec<u8>>, SealingFault> {
             } else if kind.is_file() {
                 found.insert(format!("{prefix}{name}"), files::read(&path, MAX_TRUST)?);
             } else {
-                return Err(SealingFault::Misuse(format!("{} does not belong in a TUF repository", path.display())));
+                return Err(SealingFault::Misuse(format!(
+                    "{} does not belong in a TUF repository",
+                    path.display()
+                )));
             }
             if found.len() > MAX_TRUST_FILES {
                 return Err(SealingFault::Misuse(format!("{} holds too many files", place.display())));

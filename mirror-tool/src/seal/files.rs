@@ -32,7 +32,10 @@ pub(crate) fn part(path: &Path) -> PathBuf {
 /// [`SealingFault::Io`].
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), SealingFault> {
     let beside = part(path);
-    io(&beside, File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())))?;
+    io(
+        &beside,
+        File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all())),
+    )?;
     publish(path)
 }
 

@@ -18,14 +18,16 @@
 
 mod documents;
 pub mod files;
+mod ledger;
 mod output;
 mod record;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use sealock::crypto::SigningKey;
 use sealock::decision::Code;
 use sealock::image::Digest;
@@ -33,17 +35,19 @@ use sealock::seal::envelope::key_id;
 use sealock::seal::snapshot::{self, Changes};
 use sealock::seal::statement::{self, Exception, Segments, Versioned};
 use sealock::seal::{
-    Header, Operators, Receipt, ReceiptKey, SealFault, Snapshot, Statement, canonical, codes, container, operators,
-    receipt,
+    Header, Operators, Receipt, ReceiptKey, SealFault, Snapshot, Statement, canonical, codes, container,
+    operators, receipt,
 };
-use sealock::store::{Store, StoreFault};
+use sealock::store::{Store, StoreFault, Writer};
 
-pub use documents::TrustSource;
+pub use documents::{TrustSource, ledgers};
 pub use record::Records;
 pub use review::{Review, review, sign};
 
 use documents::Documents;
 
+/// How long another writer of the store is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest file of a receipt, in bytes.
 const MAX_RECEIPT: u64 = receipt::MAX_SIZE as u64;
 
@@ -124,6 +128,8 @@ pub struct Order<'a> {
     pub trust: &'a [TrustSource],
     /// Policy files to carry.
     pub policies: &'a [PathBuf],
+    /// Ledgers of what was asked for, oldest first; carried as they are.
+    pub ledgers: &'a [PathBuf],
     /// Names that may move back.
     pub exceptions: Vec<Exception>,
     /// Make a new seal even where nothing changed.
@@ -169,6 +175,8 @@ pub struct Sealed {
 /// # Errors
 /// [`SealingFault`]; no transfer stands at the output's name then, and no sequence is lost.
 pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
+    // One writer: what is listed must be what is held, and no two seals may take one sequence.
+    let _writer = Writer::open(order.store, "seal", PATIENCE)?;
     let store = Store::open(order.store)?;
     let operators = Operators::parse(&files::read(order.operators, operators::MAX_FILE)?)?;
     check_keys(order.keys, &operators)?;
@@ -177,12 +185,15 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     let base = acknowledged.as_ref().map(|(digest, _)| digest.clone());
     let closure = store.contents()?;
     let omitted: BTreeSet<Digest> = match &acknowledged {
-        Some((_, held)) => closure.keys().filter(|digest| held.closure.contains_key(*digest)).copied().collect(),
+        Some((_, held)) => {
+            closure.keys().filter(|digest| held.closure.contains_key(*digest)).copied().collect()
+        }
         None => BTreeSet::new(),
     };
     let names: BTreeMap<String, String> =
         store.list()?.into_iter().filter_map(|l| Some((l.name?, l.digest.to_string()))).collect();
-    let snapshot = Snapshot { closure, format: snapshot::FORMAT.to_owned(), ledger: None, omitted };
+    let ledger = order.ledgers.last().map(|path| documents::ledger_name(path));
+    let snapshot = Snapshot { closure, format: snapshot::FORMAT.to_owned(), ledger, omitted };
     let mut documents = Documents::collect(order, &store, &operators, &names, &snapshot)?;
     let last = records.newest()?;
     // The last seal once more, if this says nothing else.
@@ -190,7 +201,8 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
         let before = records.names(last.statement.sequence.saturating_sub(1))?;
         documents.changes(&Changes::between(&before, &names))?;
         let previous = last.statement.previous.clone();
-        let twin = Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
+        let twin =
+            Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
         let twin = twin.statement(last.statement.sequence, previous, &last.statement);
         if twin == last.statement && last.statement.expires > order.now {
             return write(order, &store, &operators, &documents, &snapshot, twin, &records, None, partial);
@@ -203,8 +215,9 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     documents.changes(&Changes::between(&before, &names))?;
     let sequence = last.as_ref().map_or(0, |last| last.statement.sequence) + 1;
     let previous = last.map(|last| last.digest);
-    let draft = Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
-    let sealed_at = order.now.round(Unit::Second).unwrap_or(order.now).min(order.now);
+    let draft =
+        Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
+    let sealed_at = Timestamp::from_second(order.now.as_second()).unwrap_or(order.now);
     let statement = draft.new_statement(sequence, previous, sealed_at)?;
     write(order, &store, &operators, &documents, &snapshot, statement, &records, Some(&names), partial)
 }

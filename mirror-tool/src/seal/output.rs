@@ -118,7 +118,8 @@ impl Output {
         if self.split {
             let path = transfer::segment(&self.base, 0);
             let part = files::part(&path);
-            let written = File::create(&part).and_then(|mut file| file.write_all(head).and_then(|()| file.sync_all()));
+            let written =
+                File::create(&part).and_then(|mut file| file.write_all(head).and_then(|()| file.sync_all()));
             files::io(&part, written)?;
             // Last, so that a head stands only beside all of its segments.
             self.done.push((path, head.len() as u64));

@@ -143,7 +143,8 @@ impl Records {
     /// [`SealingFault`] where it cannot be read.
     pub fn receipt_key(&self) -> Result<Option<ReceiptKey>, SealingFault> {
         let Some(bytes) = Self::read(&self.folder.join("receipt-key"), 4096)? else { return Ok(None) };
-        let text = String::from_utf8(bytes).map_err(|_| SealFault::malformed("receipt key", "it is not text"))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| SealFault::malformed("receipt key", "it is not text"))?;
         Ok(Some(ReceiptKey::parse(&text)?))
     }
 

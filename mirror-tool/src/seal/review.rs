@@ -90,7 +90,9 @@ fn documents(
             });
             let n = files::io(&place, read)?;
             if n == 0 {
-                return Err(SealFault::malformed("document", format!("{} ends early", place.display())).into());
+                return Err(
+                    SealFault::malformed("document", format!("{} ends early", place.display())).into()
+                );
             }
             at += n as u64;
         }
@@ -117,7 +119,8 @@ fn names(path: &Path, statement: &Statement) -> Result<BTreeMap<String, String>,
 pub fn review(path: &Path, previous: Option<&Path>) -> Result<Review, SealingFault> {
     let header = head(path)?;
     let statement = header.unverified()?;
-    let shown = documents(path, &statement, |name| [container::CHANGES, container::OPERATORS].contains(&name))?;
+    let shown =
+        documents(path, &statement, |name| [container::CHANGES, container::OPERATORS].contains(&name))?;
     let get = |name: &str| shown.get(name).map_or(&[][..], Vec::as_slice);
     let told: Changes = canonical::read("changes", get(container::CHANGES))?;
     let operators = Operators::parse(get(container::OPERATORS))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sealock_testkit::{Algorithm, Image, Index, Key, Layout, Sigstore};
+use sealock_testkit::{Algorithm, Image, Index, Layout, SigningKey, Sigstore};
 use serde_json::Value;
 
 use crate::hands::Hand;
@@ -101,7 +101,8 @@ impl Gap {
     /// Makes a store on the far side, with the operators pinned; its id and receipt key.
     pub fn found(&self, name: &str) -> (String, String) {
         let operators = self.path("operators.json");
-        let made = self.sealock(&["store", "init", "--store", &self.path(name), "--operators", &operators]).ok();
+        let made =
+            self.sealock(&["store", "init", "--store", &self.path(name), "--operators", &operators]).ok();
         let key = made.notes.lines().find_map(|l| l.strip_prefix("its receipts are checked with "));
         (made.data.trim().to_owned(), key.unwrap().to_owned())
     }
@@ -118,6 +119,7 @@ impl Gap {
         run(&self.program, args)
     }
 
+    #[allow(clippy::unused_self, reason = "reads like its other half")]
     pub fn mirror(&self, args: &[&str]) -> Run {
         run(Path::new(env!("CARGO_BIN_EXE_sealock-mirror")), args)
     }
@@ -159,7 +161,8 @@ impl Gap {
 
     /// What the store lists: name, or digest for the nameless → digest and status.
     pub fn list(&self, store: &str) -> BTreeMap<String, (String, String)> {
-        let listed = self.sealock(&["store", "ls", "--all", "-o", "json", "--store", &self.path(store)]).ok().json();
+        let listed =
+            self.sealock(&["store", "ls", "--all", "-o", "json", "--store", &self.path(store)]).ok().json();
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let entries = listed["entries"].as_array().unwrap().clone();
         entries
@@ -190,7 +193,7 @@ impl Gap {
 }
 
 /// An index of two signed images, one with a layer of more than a megabyte, and a referrer.
-pub fn bundle(seed: u64, tag: &str) -> (Layout, Index, Key) {
+pub fn bundle(seed: u64, tag: &str) -> (Layout, Index, SigningKey) {
     let sigstore = Sigstore::new(7);
     let key = sigstore.key("k", Algorithm::P256);
     let layer = vec![u8::try_from(seed).unwrap(); (1 << 20) + 1];

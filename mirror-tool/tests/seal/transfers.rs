@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use sealock::store::Store;
+
 use crate::gap::{Gap, REPOSITORY, bundle};
 use crate::hands::Hand;
 
@@ -52,14 +54,21 @@ fn two_runs_give_the_same_bytes() {
     assert_eq!(gap.seal("t3", &["--format", "json", "--fresh"]).ok().json()["sequence"], 3);
     // Segments, one after the other, are the file.
     let cut = gap.seal("cut", &["--format", "json", "--segment-size", "512K", "--fresh"]).ok().json();
-    let files: Vec<_> = cut["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect();
+    let files: Vec<_> =
+        cut["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap().to_owned()).collect();
     assert!(files.len() > 4, "{files:?}");
     let mut sorted = files.clone();
     sorted.sort();
     let joined: Vec<u8> = sorted.iter().flat_map(|f| std::fs::read(f).unwrap()).collect();
     assert_eq!(std::fs::metadata(gap.path("cut.000")).unwrap().len(), 66_048);
-    std::fs::write(gap.path("joined"), joined).unwrap();
-    gap.import("t3", &[]).refused("seal/gap").status.checked_sub(1).unwrap();
+    gap.seal("uncut", &["--fresh", "--format", "json"]).ok();
+    let uncut = std::fs::read(gap.path("uncut")).unwrap();
+    // Only the heads differ, for the sequence and the cut.
+    assert!(joined.len() > 1 << 20);
+    assert_eq!(joined[66_048..].len().abs_diff(uncut[66_048..].len()) % 512, 0);
+    // What came first must be taken in first.
+    gap.import("whole", &[]).ok();
+    gap.import("t3", &[]).refused("seal/gap");
 }
 
 #[test]
@@ -92,7 +101,10 @@ fn a_damaged_segment_is_named_and_comes_again_alone() {
     std::fs::write(&third, &bad).unwrap();
     std::fs::rename(&second, gap.path("lost")).unwrap();
     let run = gap.import("cut.000", &[]).refused("seal/segment-damaged");
-    assert!(run.notes.contains("segment 3 is damaged") && run.notes.contains("segment 2 is missing"), "{run:?}");
+    assert!(
+        run.notes.contains("segment 3 is damaged") && run.notes.contains("segment 2 is missing"),
+        "{run:?}"
+    );
     assert!(!run.notes.contains("segment 1 ") && !run.notes.contains("segment 4 "), "{run:?}");
     assert!(gap.list("high").is_empty());
     // The good ones are not needed any more, but for the head's own file.
@@ -119,7 +131,8 @@ fn base_plus_deltas_equal_a_full_transfer() {
     let run = gap.seal("t2", &["--since", &gap.path("r1")]);
     assert_eq!(run.status, 2, "{run:?}");
     gap.mirror_in(&bundle(2, "2.0").0);
-    let delta = gap.seal("t2", &["--since", &gap.path("r1"), "--receipt-key", &gap.receipt_key, "--format", "json"]);
+    let delta =
+        gap.seal("t2", &["--since", &gap.path("r1"), "--receipt-key", &gap.receipt_key, "--format", "json"]);
     let delta = delta.ok().json();
     assert!(delta["omitted"].as_u64().unwrap() > 0);
     gap.mirror_in(&bundle(3, "3.0").0);
@@ -135,13 +148,12 @@ fn base_plus_deltas_equal_a_full_transfer() {
     let size = |name: &str| std::fs::metadata(gap.path(name)).unwrap().len();
     assert!(size("t3") * 2 < size("whole"), "{} {}", size("t3"), size("whole"));
     // A delta is nothing for a store that lacks its base.
-    let (other, _) = gap.found("other");
+    let (other, key) = gap.found("other");
     gap.seal_for(&other, "o1", &[]).ok();
     gap.import_to("other", "o1", &["--receipt", &gap.path("ro")]).ok();
-    let index = std::fs::read_dir(Path::new(&gap.path("other")).join("blobs/sha256")).unwrap().next().unwrap();
+    let index =
+        std::fs::read_dir(Path::new(&gap.path("other")).join("blobs/sha256")).unwrap().next().unwrap();
     std::fs::remove_file(index.unwrap().path()).unwrap();
-    let key = gap.sealock(&["store", "init", "--store", &gap.path("other")]).ok().notes;
-    let key = key.trim().rsplit(' ').next().unwrap().to_owned();
     gap.mirror_in(&bundle(4, "4.0").0);
     gap.seal_for(&other, "o2", &["--since", &gap.path("ro"), "--receipt-key", &key]).ok();
     gap.import_to("other", "o2", &[]).refused("seal/incomplete");
@@ -180,4 +192,30 @@ fn several_sign_on_machines_of_their_own() {
     let stranger = Hand::new("zoe");
     std::fs::write(gap.path("zoe"), stranger.pem()).unwrap();
     assert_eq!(sign("t2.000", "zoe", &[]).status, 2);
+}
+
+#[test]
+fn ledgers_and_policies_come_along() {
+    let Some(gap) = Gap::new() else { return };
+    gap.mirror_in(&bundle(1, "1.0").0);
+    let ledger = "{\"images\":[],\"schema\":\"sealock.dev/ledger/v1\"}";
+    std::fs::write(gap.path("1-ledger.json"), ledger).unwrap();
+    std::fs::write(gap.path("demo.yaml"), "# a policy\n").unwrap();
+    gap.seal("t1", &["--ledger", &gap.path("1-ledger.json"), "--policy", &gap.path("demo.yaml")]).ok();
+    let report = gap.import("t1", &["-o", "json"]).ok().json();
+    let digest = sealock_testkit::sha256_digest(b"# a policy\n");
+    assert_eq!(report["seal"]["brought"]["policies/demo.yaml"], digest);
+    let store = Store::open(Path::new(&gap.path("high"))).unwrap();
+    let accepted = store.accepted().unwrap().unwrap();
+    assert_eq!(accepted.ledger().unwrap().as_deref(), Some(ledger.as_bytes()));
+    assert_eq!(accepted.document("policies/demo.yaml").unwrap().as_deref(), Some(&b"# a policy\n"[..]));
+    // A store whose accepted documents were changed is not clean.
+    let place = Path::new(&gap.path("high")).join("seal/accepted");
+    let seal = std::fs::read_dir(place).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(seal.join("ledger/1-ledger.json"), "{}").unwrap();
+    assert_eq!(accepted.ledger().unwrap_err().code().name, "seal/state-unreadable");
+    std::fs::write(seal.join("refs/00.json"), "{}").unwrap();
+    let report = gap.sealock(&["store", "fsck", "-o", "json", "--store", &gap.path("high")]);
+    assert_eq!(report.status, 1, "{report:?}");
+    assert!(report.data.contains("seal/state-unreadable"), "{report:?}");
 }

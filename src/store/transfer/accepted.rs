@@ -22,19 +22,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::crypto::SigningKey;
+use crate::image::Digest;
 use crate::seal::order::History;
 use crate::seal::{
-    Floors, Header, Operators, ReceiptKey, SealFault, Statement, VerifiedSeal, canonical, container, operators,
-    snapshot,
+    Floors, Header, Operators, ReceiptKey, SealFault, Snapshot, Statement, VerifiedSeal, canonical,
+    container, operators, snapshot,
 };
 use crate::store::blob::{self, OpenFault};
 use crate::store::{StoreFault, files, listing};
 
 /// Folder of all of it.
 pub(super) const FOLDER: &str = "seal";
-const OPERATORS: &str = "operators.json";
-const FLOORS: &str = "floors.json";
+/// The pinned operators.
+pub(super) const OPERATORS: &str = "operators.json";
+/// The floors.
+pub(super) const FLOORS: &str = "floors.json";
 const KEY: &str = "key.pk8";
 const ACCEPTED: &str = "accepted";
 /// The head of a seal, here and in quarantine.
@@ -113,7 +118,8 @@ impl Accepted {
         let head = accepted.join(HEAD);
         let bytes = needed(&head, container::HEADER_LENGTH as u64)?;
         let brought = accepted.join(container::OPERATORS);
-        let operators = Operators::parse(&needed(&brought, operators::MAX_FILE)?).map_err(|e| damaged(&brought, e))?;
+        let operators =
+            Operators::parse(&needed(&brought, operators::MAX_FILE)?).map_err(|e| damaged(&brought, e))?;
         let checked = operators
             .follows(&pinned)
             .or_else(|fault| if pinned.follows(&operators).is_ok() { Ok(()) } else { Err(fault) })
@@ -163,8 +169,31 @@ impl Accepted {
     /// # Errors
     /// [`StoreFault::Refused`] where its files of names are missing or changed.
     pub fn resolve(&self, name: &str) -> Result<Option<String>, StoreFault> {
+        self.look_up(snapshot::REFS, name)
+    }
+
+    /// The referrers of `subject` that were sealed. None at all is no proof that there are none.
+    ///
+    /// # Errors
+    /// As [`Accepted::resolve`].
+    pub fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>, StoreFault> {
+        let found = self.look_up(snapshot::FOUND, &subject.to_string())?.unwrap_or_default();
+        let digests = found.split(' ').filter(|text| !text.is_empty());
+        digests.map(|text| text.parse().map_err(|_| damaged(&self.folder, "it lists no digest"))).collect()
+    }
+
+    /// The channels that the sealed ledgers prove to hold nothing about `subject` at `place`.
+    ///
+    /// # Errors
+    /// As [`Accepted::resolve`].
+    pub fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, StoreFault> {
+        let found = self.look_up(snapshot::ABSENT, &format!("{place}@{subject}"))?.unwrap_or_default();
+        Ok(found.split(' ').filter(|c| !c.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn look_up(&self, folder: &str, name: &str) -> Result<Option<String>, StoreFault> {
         let Some(statement) = self.statement() else { return Ok(None) };
-        let file = snapshot::file_for(&statement.contents, name);
+        let file = snapshot::file_for(&statement.contents, folder, name);
         let Some(bytes) = self.document(&file)? else { return Ok(None) };
         let mut names = snapshot::parse_names(&bytes).map_err(|e| damaged(&self.folder.join(file), e))?;
         Ok(names.remove(name))
@@ -185,6 +214,16 @@ impl Accepted {
         Ok(names)
     }
 
+    /// The newest ledger of the newest accepted seal; nothing where absence stays unknown.
+    ///
+    /// # Errors
+    /// [`StoreFault::Refused`] where it is missing or changed.
+    pub fn ledger(&self) -> Result<Option<Vec<u8>>, StoreFault> {
+        let Some(bytes) = self.document(container::SNAPSHOT)? else { return Ok(None) };
+        let snapshot = Snapshot::parse(&bytes).map_err(|e| damaged(&self.folder, e))?;
+        snapshot.ledger.map_or(Ok(None), |name| self.document(&name))
+    }
+
     /// What each name has stood for in accepted seals.
     pub(super) fn history(&self) -> Result<History, StoreFault> {
         let Some(newest) = &self.newest else { return Ok(History::new()) };
@@ -199,6 +238,18 @@ impl Accepted {
 /// [`StoreFault`] where the file cannot be read.
 pub(in crate::store) fn floors(root: &Path) -> Result<Option<Vec<u8>>, StoreFault> {
     read(&root.join(FOLDER).join(FLOORS), MAX_FLOORS)
+}
+
+/// Whether a clock that says `now` can be right, by what the store at `root` has accepted. No store is no reason to
+/// doubt it.
+///
+/// # Errors
+/// [`StoreFault::Refused`] where it cannot, or where the floors cannot be read.
+pub fn check_clock(root: &Path, now: Timestamp) -> Result<(), StoreFault> {
+    let path = root.join(FOLDER).join(FLOORS);
+    let Some(bytes) = floors(root)? else { return Ok(()) };
+    let floors: Floors = canonical::parse(FLOORS, &bytes).map_err(|e| damaged(&path, e))?;
+    floors.check_clock(now).map_err(|fault| refused(&path, &fault))
 }
 
 /// Pins operators, or takes a newer version of those that are pinned.

@@ -47,14 +47,18 @@ impl Media {
         if path.is_dir() {
             let own = path.canonicalize().ok()?;
             let all = root.join(super::quarantine::FOLDER).canonicalize().ok()?;
-            return (own.parent() == Some(&all) && own.join(HEAD).is_file()).then_some(Self::Quarantined(own));
+            return (own.parent() == Some(&all) && own.join(HEAD).is_file())
+                .then_some(Self::Quarantined(own));
         }
         if !path.exists() && begins_like_one(&segment(path, 0)) {
             return Some(Self::Segments(path.to_owned()));
         }
         match number(path) {
             Some(0) if begins_like_one(path) => Some(Self::Segments(path.with_extension(""))),
-            Some(at) if at > 0 && path.is_file() => Some(Self::One(path.to_owned(), at)),
+            // Where nothing can wait in quarantine, such an ending means nothing.
+            Some(at) if at > 0 && path.is_file() && super::requires_seal(root) => {
+                Some(Self::One(path.to_owned(), at))
+            }
             _ => begins_like_one(path).then(|| Self::Whole(path.to_owned())),
         }
     }

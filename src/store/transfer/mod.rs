@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use sealock_trust_root::disk::{InForce, StateFault};
 use serde::Serialize;
 
-pub use accepted::{Accepted, receipt_key};
+pub use accepted::{Accepted, check_clock, receipt_key};
 pub use media::segment;
 pub use trust::versions;
 
@@ -99,10 +99,15 @@ pub fn pin(writer: &Writer, file: &Path, bytes: &[u8]) -> Result<u64, StoreFault
     accepted::pin(writer.root(), file, bytes)
 }
 
+/// Whether the store takes nothing but what operators sealed; also where their file has vanished.
+pub fn requires_seal(root: &Path) -> bool {
+    let folder = root.join(accepted::FOLDER);
+    folder.join(accepted::OPERATORS).exists() || folder.join(accepted::FLOORS).exists()
+}
+
 /// Refuses a bundle without a seal where operators are pinned.
 pub(super) fn refuse_unsealed(root: &Path, path: &Path) -> Result<(), StoreFault> {
-    let folder = root.join(accepted::FOLDER);
-    if !folder.join("operators.json").exists() && !folder.join("floors.json").exists() {
+    if !requires_seal(root) {
         return Ok(());
     }
     Err(StoreFault::refused(
@@ -139,7 +144,11 @@ impl<'w> Transfer<'w> {
         };
         let root = writer.root().to_owned();
         let accepted = Accepted::open(&root, writer.id())?.ok_or_else(|| {
-            StoreFault::refused(&codes::NOT_PINNED, path.display().to_string(), "no operators are pinned here")
+            StoreFault::refused(
+                &codes::NOT_PINNED,
+                path.display().to_string(),
+                "no operators are pinned here",
+            )
         })?;
         let floors = match minimum {
             Some(minimum) => accepted.floors().clone().raised_by(minimum),
@@ -323,10 +332,11 @@ fn believe(
     now: Timestamp,
     path: &Path,
 ) -> Result<crate::seal::VerifiedSeal, StoreFault> {
-    let judged = Header::parse(head).and_then(|header| header.verify(accepted.operators())).and_then(|seal| {
-        floors.judge(&seal, store, now)?;
-        Ok(seal)
-    });
+    let judged =
+        Header::parse(head).and_then(|header| header.verify(accepted.operators())).and_then(|seal| {
+            floors.judge(&seal, store, now)?;
+            Ok(seal)
+        });
     judged.map_err(|fault| refused(path, &fault))
 }
 
@@ -404,9 +414,14 @@ fn names(quarantine: &Quarantine) -> Result<BTreeMap<String, String>, StoreFault
         let file = format!("refs/{rest}");
         let names = snapshot::parse_names(&bytes).map_err(|e| refused(Path::new(&file), &e))?;
         for (name, digest) in names {
-            let sound = snapshot::file_for(contents, &name) == file && digest.parse::<Digest>().is_ok();
+            let sound = snapshot::file_for(contents, snapshot::REFS, &name) == file
+                && digest.parse::<Digest>().is_ok();
             if !sound || all.insert(name, digest).is_some() {
-                return Err(StoreFault::refused(&codes::LAYOUT, file, "a name stands where none is looked for"));
+                return Err(StoreFault::refused(
+                    &codes::LAYOUT,
+                    file,
+                    "a name stands where none is looked for",
+                ));
             }
         }
     }
@@ -470,5 +485,20 @@ impl Source for Transfer<'_> {
 
     fn fallbacks(&self, subject: &Digest) -> Result<Vec<(String, Digest)>, SourceFault> {
         self.plan.fallbacks(subject)
+    }
+
+    fn absent(&self, place: &str, subject: &Digest) -> Result<Vec<String>, SourceFault> {
+        let name = format!("{place}@{subject}");
+        let contents = &self.quarantine.seal().statement().contents;
+        let file = snapshot::file_for(contents, snapshot::ABSENT, &name);
+        if !contents.contains_key(&file) {
+            return Ok(Vec::new());
+        }
+        let damaged =
+            |reason: String| SourceFault::Damaged { what: file.clone(), place: self.place(), reason };
+        let bytes = self.quarantine.document(&file).map_err(|e| damaged(e.to_string()))?;
+        let mut all = snapshot::parse_names(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let channels = all.remove(&name).unwrap_or_default();
+        Ok(channels.split(' ').filter(|c| !c.is_empty()).map(str::to_owned).collect())
     }
 }

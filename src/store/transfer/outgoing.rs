@@ -22,6 +22,29 @@ impl Store {
         })
     }
 
+    /// Every referrer that is held: digest of the subject → digests of its referrers, with spaces between.
+    ///
+    /// # Errors
+    /// [`StoreFault::Catalogue`].
+    pub fn found(&self) -> Result<BTreeMap<String, String>, StoreFault> {
+        let rows = self.with(|catalogue| {
+            catalogue.many(
+                "SELECT subject, digest FROM manifest WHERE subject IS NOT NULL ORDER BY subject, digest",
+                [],
+                |row| Ok((catalogue::digest(row, 0)?, catalogue::digest(row, 1)?)),
+            )
+        })?;
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        for (subject, referrer) in rows {
+            let list = found.entry(subject.to_string()).or_default();
+            if !list.is_empty() {
+                list.push(' ');
+            }
+            list.push_str(&referrer.to_string());
+        }
+        Ok(found)
+    }
+
     /// How many contents are known to be missing.
     ///
     /// # Errors

@@ -299,7 +299,8 @@ impl Quarantine {
             let (block, rest) = bytes.split_at(512.min(length));
             let (document, padding) = rest.split_at(size.min(rest.len()));
             let expected = container::block(name, content.size);
-            if expected.as_ref().map(<[u8; 512]>::as_slice) != Some(block) || padding.iter().any(|b| *b != 0) {
+            if expected.as_ref().map(<[u8; 512]>::as_slice) != Some(block) || padding.iter().any(|b| *b != 0)
+            {
                 return Err(wrong("another entry stands in its place"));
             }
             if !content.matches(document) {
@@ -314,7 +315,11 @@ impl Quarantine {
     pub(super) fn snapshot(&self) -> Result<Snapshot, StoreFault> {
         let size = self.seal.statement().contents.get(container::SNAPSHOT).map_or(0, |c| c.size);
         if size > snapshot::MAX_SNAPSHOT {
-            return Err(StoreFault::refused(&codes::LAYOUT, container::SNAPSHOT, "it is larger than is read"));
+            return Err(StoreFault::refused(
+                &codes::LAYOUT,
+                container::SNAPSHOT,
+                "it is larger than is read",
+            ));
         }
         let bytes = self.document(container::SNAPSHOT)?;
         Snapshot::parse(&bytes).map_err(|e| accepted::refused(Path::new(container::SNAPSHOT), &e))
@@ -388,7 +393,8 @@ fn make_room(all: &Path) -> Result<(), StoreFault> {
 /// A file of the copy, opened for writing and made where it is missing; never through a link.
 fn writable(path: &Path) -> Result<File, StoreFault> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file: File = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).during("opening", path)?.into();
+    let file: File =
+        rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).during("opening", path)?.into();
     if !file.metadata().during("looking at", path)?.is_file() {
         return Err(accepted::damaged(path, "it is no plain file"));
     }

@@ -22,8 +22,8 @@ use sealock_trust_root::tuf::{self, Loaded, TufFault};
 
 use super::quarantine::Quarantine;
 use crate::decision::{Finding, Severity};
-use crate::seal::statement::Trust;
 use crate::seal::codes;
+use crate::seal::statement::Trust;
 use crate::store::StoreFault;
 
 /// Repositories that were loaded and are not committed yet.
@@ -53,7 +53,10 @@ impl Updates {
                     notes.push(Finding::new(
                         &codes::TRUST_REFUSED,
                         Severity::Warning,
-                        format!("no first root is pinned here for the trust root {}: it was left out", trust.name),
+                        format!(
+                            "no first root is pinned here for the trust root {}: it was left out",
+                            trust.name
+                        ),
                     ));
                     continue;
                 }
