@@ -31,7 +31,7 @@ impl Store {
             catalogue.many(
                 "SELECT subject, digest FROM manifest WHERE subject IS NOT NULL ORDER BY subject, digest",
                 [],
-                |row| Ok((catalogue::digest(row, 0)?, catalogue::digest(row, 1)?)),
+                |row| Ok((columns::digest(row, 0)?, columns::digest(row, 1)?)),
             )
         })?;
         let mut found: BTreeMap<String, String> = BTreeMap::new();
