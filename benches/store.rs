@@ -110,12 +110,8 @@ fn filled(store: &Path, images: u64, row: &Row) -> PathBuf {
             layout = layout.image(&format!("{repository}:v1"), &image).signature(&image, &signature);
         }
         layout.write_archive(&archive);
-        let took = process::milliseconds(&mut sealock(&[
-            "import",
-            "--store",
-            place,
-            archive.to_str().unwrap(),
-        ]));
+        let took =
+            process::milliseconds(&mut sealock(&["import", "--store", place, archive.to_str().unwrap()]));
         first += BUNDLE;
         println!("  {} images held; this import took {:.1} s", first.min(images), took / 1e3);
     }
@@ -167,7 +163,8 @@ spec:
 fn cold(folder: &Path, store: &Path, row: &Row) {
     let policy = policy(folder, row);
     let image = format!("{}@{}", own_repository(row), row.manifest_digest);
-    let arguments = ["verify", "--store", store.to_str().unwrap(), "--policy", policy.to_str().unwrap(), &image];
+    let arguments =
+        ["verify", "--store", store.to_str().unwrap(), "--policy", policy.to_str().unwrap(), &image];
     let [mut verify, mut version] = [Vec::new(), Vec::new()];
     for _ in 0..RUNS {
         version.push(process::milliseconds(&mut sealock(&["version"])));

@@ -43,8 +43,7 @@ fn main() {
     let (plain, store) = (folder.join("plain"), folder.join("store"));
     let place = store.to_str().unwrap();
     let (from, from_tar) = (layout.to_str().unwrap(), archive.to_str().unwrap());
-    let [mut copy, mut import, mut import_tar, mut read, mut fsck] =
-        [const { Vec::new() }; 5];
+    let [mut copy, mut import, mut import_tar, mut read, mut fsck] = [const { Vec::new() }; 5];
     for _ in 0..ROUNDS {
         copy.push(timed(|| copy_all(&layers, &plain)));
         fresh(&store);

@@ -103,9 +103,8 @@ fn keyless(row: &Row) {
     comparison.report("one classic keyless signature, warm, uncached", ROUNDS, CALLS);
 
     let mut comparison = Comparison::default();
-    comparison.add("read the embedded trusted_root.json", || {
-        sealock_trust_root::embedded::trusted_root().unwrap()
-    });
+    comparison
+        .add("read the embedded trusted_root.json", || sealock_trust_root::embedded::trusted_root().unwrap());
     comparison.add("prove its authorities (trust view)", || TrustView::build("public-good", &root));
     comparison.report("the trust root, once per process", ROUNDS, CALLS);
 }

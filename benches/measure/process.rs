@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 /// The program that is measured: `$SEALOCK_BIN`, else the one that Cargo built beside the bench.
 pub fn sealock() -> PathBuf {
-    std::env::var_os("SEALOCK_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_sealock")), PathBuf::from)
+    std::env::var_os("SEALOCK_BIN")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_sealock")), PathBuf::from)
 }
 
 /// Runs `command` and tells how many milliseconds it took; its exit status must be 0.

@@ -4,3 +4,4 @@
 //! judges on the far side, and nothing it says is believed there without a seal.
 
 pub mod cli;
+pub mod registry;

@@ -121,9 +121,10 @@ impl PublicKey {
             .ok_or_else(|| KeyFault::Der("key is not a whole number of bytes".into()))?
             .to_vec();
         // Parsed once here so that a bad point or modulus is a fault of the key, not of every signature.
-        let parsed = ParsedPublicKey::new(verification(algorithm, HashAlgorithm::Sha256), &raw).map_err(
-            |_| KeyFault::Unsupported(format!("{algorithm:?} key that is malformed or of unsupported size")),
-        )?;
+        let parsed =
+            ParsedPublicKey::new(verification(algorithm, HashAlgorithm::Sha256), &raw).map_err(|_| {
+                KeyFault::Unsupported(format!("{algorithm:?} key that is malformed or of unsupported size"))
+            })?;
         Ok(Self { algorithm, spki: der.to_vec(), raw, parsed })
     }
 
