@@ -200,9 +200,12 @@ impl Registry {
         self.server.state.lock().unwrap()
     }
 
-    /// Answers `METHOD /path` (without query) with `reply` from now on.
+    /// Answers `METHOD /path` (without query) with `reply` from now on, after what [`Registry::script_times`] said.
     pub fn script(&self, request: &str, reply: Reply) {
-        self.state().script.entry(request.to_owned()).or_default().push_back((reply, true));
+        let mut state = self.state();
+        let script = state.script.entry(request.to_owned()).or_default();
+        script.retain(|(_, stays)| !stays);
+        script.push_back((reply, true));
     }
 
     /// Answers `METHOD /path` with `reply` that many times, then as before.
