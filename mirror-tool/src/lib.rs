@@ -4,4 +4,5 @@
 //! judges on the far side, and nothing it says is believed there without a seal.
 
 pub mod cli;
+pub mod pull;
 pub mod registry;

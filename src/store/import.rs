@@ -165,6 +165,12 @@ impl Contents for Incoming<'_> {
 }
 
 impl<'w> Plan<'w> {
+    /// A plan over content that lies in `blobs/` already.
+    pub(super) fn of(writer: &'w mut Writer, bundle: &Path, graph: Graph) -> Self {
+        let staging = Staging::new(writer.root(), false);
+        Self { writer, bundle: bundle.to_owned(), staging, graph, notes: Vec::new() }
+    }
+
     /// Copies and understands the bundle at `path`. With `recheck`, large content that the store holds is read
     /// and hashed again, and replaced where it is damaged.
     ///
