@@ -4,5 +4,7 @@
 //! judges on the far side, and nothing it says is believed there without a seal.
 
 pub mod cli;
+pub mod credentials;
+pub mod plan;
 pub mod pull;
 pub mod registry;

@@ -175,7 +175,9 @@ fn keep(writer: &Writer, images: Vec<ImageEntry>, taken_at: &str) -> Result<Stri
         if before.as_ref().is_some_and(|before| before.images == images) {
             return Ok(newest);
         }
-        sequence = before.map_or(sequence, |before| before.sequence).saturating_add(1);
+        // The number in the name counts, so that the newest one is always the last in order.
+        let number = newest.get(ledger::PREFIX.len()..).and_then(|rest| rest.get(..10));
+        sequence = number.and_then(|n| n.parse::<u64>().ok()).unwrap_or(0).saturating_add(1);
         previous = Some(Digest::sha256(&bytes));
     }
     let ledger = Ledger {

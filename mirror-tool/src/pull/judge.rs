@@ -49,7 +49,7 @@ pub fn objections(decision: &Decision) -> Vec<String> {
                 authority
                     .findings
                     .iter()
-                    .map(|f| format!("{}/{}: {} ({})", policy.name, authority.name, f.message, f.code.name)),
+                    .map(|f| format!("{}/{}: {} ({})", policy.name, authority.name, f.message, f.code)),
             );
         }
     }

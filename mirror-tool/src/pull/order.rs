@@ -113,20 +113,25 @@ impl Waiver {
 
     /// Whether it is about the question of that name.
     pub fn covers(&self, question: &str) -> bool {
-        let mut pieces = self.pattern.split('*');
-        let first = pieces.next().unwrap_or_default();
-        let Some(mut rest) = question.strip_prefix(first) else { return false };
-        let mut last = None;
-        for piece in pieces {
-            if let Some(before) = last.replace(piece) {
-                match rest.find(before) {
-                    Some(at) => rest = rest.get(at + before.len()..).unwrap_or_default(),
-                    None => return false,
-                }
+        wildcard(&self.pattern, question)
+    }
+}
+
+/// Whether `text` is what `pattern` says, where `*` stands for any text.
+pub fn wildcard(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut last = None;
+    for piece in pieces {
+        if let Some(before) = last.replace(piece) {
+            match rest.find(before) {
+                Some(at) => rest = rest.get(at + before.len()..).unwrap_or_default(),
+                None => return false,
             }
         }
-        last.map_or(rest.is_empty(), |last| rest.ends_with(last))
     }
+    last.map_or(rest.is_empty(), |last| rest.ends_with(last))
 }
 
 /// All that a run is asked to bring.
