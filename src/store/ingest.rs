@@ -28,7 +28,7 @@ use super::import::Plan;
 use super::index::Entry;
 use super::staging::SMALL;
 use super::writer::{INGEST, Writer};
-use super::{SourceFault, Store, StoreFault, blob, codes, files, listing, name};
+use super::{Source as _, SourceFault, Store, StoreFault, blob, codes, files, listing, name};
 use crate::crypto::Hasher;
 use crate::image::Digest;
 use crate::image::manifest::Descriptor;
@@ -75,14 +75,6 @@ impl Writer {
     pub fn intake(&self) -> Result<Intake, StoreFault> {
         let store = Arc::new(Store::open(self.root())?);
         Ok(Intake { root: self.root().to_owned(), store, pending: Arc::default() })
-    }
-
-    /// What the store has under a full name by its own catalogue; a hint, not proof.
-    ///
-    /// # Errors
-    /// [`StoreFault::Catalogue`].
-    pub fn named(&self, repository: &str, tag: &str) -> Result<Option<Digest>, StoreFault> {
-        Ok(self.catalogue().name(repository, tag)?.map(|(digest, _)| digest))
     }
 
     /// Forgets every partial file: when all that was wanted has arrived, nothing continues them.
@@ -178,6 +170,11 @@ impl Intake {
         [blob::path(&self.root, digest), self.part_path(digest)]
             .iter()
             .find_map(|path| blob::read_file(path, digest, limit, &place).ok())
+    }
+
+    /// What the store has under a name by its own catalogue; a hint, not proof.
+    pub fn named(&self, repository: &str, tag: &str) -> Option<Digest> {
+        self.store.resolve(repository, tag).ok().map(|found| found.digest)
     }
 
     fn part_path(&self, digest: &Digest) -> PathBuf {

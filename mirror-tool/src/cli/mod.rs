@@ -2,6 +2,13 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod keychain;
+pub mod login;
+pub mod network;
+pub mod plan;
+pub mod pull;
+pub mod wanted;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -19,6 +26,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Resolve names once, ask what evidence there is, and print what would be brought
+    Plan(plan::PlanArgs),
+    /// Bring images with all their evidence into a store
+    Pull(pull::PullArgs),
+    /// Keep credentials for a registry
+    Login(login::LoginArgs),
+    /// Forget credentials for a registry
+    Logout(login::LogoutArgs),
     /// Print the version
     Version,
 }
@@ -35,6 +50,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
+        Verb::Plan(args) => plan::run(args, output),
+        Verb::Pull(args) => pull::run(args, output),
+        Verb::Login(args) => login::login(args, output),
+        Verb::Logout(args) => login::logout(args, output),
         Verb::Version => {
             output.data(&format!("sealock-mirror {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

@@ -102,11 +102,11 @@ fn source<'n>(node: &'n Node, platforms: &[String]) -> Result<Source, Fault<'n>>
         known(evidence, &["required", "optional"])?;
         for (member, needed) in [("required", true), ("optional", false)] {
             for item in items(evidence, member)? {
-                let kind = Evidence::parse(text(item)?).map_err(|e| (item, e))?;
+                let kind = Evidence::parse(text(item)?).map_err(|e| (item.as_ref(), e))?;
                 if needed {
                     required.insert(kind);
                 } else if required.contains(&kind) {
-                    return Err((item, format!("{} is both required and optional", kind.name())));
+                    return Err((item.as_ref(), format!("{} is both required and optional", kind.name())));
                 }
             }
         }

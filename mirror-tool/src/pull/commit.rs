@@ -151,7 +151,9 @@ pub fn commit(
     entries.dedup();
     let done = Plan::arrived(writer, &arrivals, PLACE)?.commit()?;
     let ledger = keep(writer, entries, taken_at)?;
-    writer.forget_partials()?;
+    if images.iter().all(|image| image.fate == Fate::Mirrored) {
+        writer.forget_partials()?;
+    }
     Ok(Committed { images, ledger: Some(ledger), new: done.counts.new })
 }
 

@@ -29,9 +29,6 @@ const IMAGES: usize = 4;
 /// Manifests of one list asked for at once.
 const WIDE: usize = 8;
 
-/// What the store has under a name, as a hint.
-pub type Hints = BTreeMap<(String, String), Digest>;
-
 /// A blob that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -73,7 +70,7 @@ pub struct Walked {
 struct Walk<'a> {
     registries: &'a Registries,
     intake: Option<&'a Intake>,
-    hints: &'a Hints,
+    keep: bool,
     order: &'a Order,
     wanted: &'a Wanted,
     done: Walked,
@@ -81,16 +78,16 @@ struct Walk<'a> {
     asked: BTreeSet<Digest>,
 }
 
-/// Walks every image of the order. With `intake`, what is held is used, and manifests are kept.
+/// Walks every image of the order. With `intake`, what is held is used; with `keep`, manifests are kept in it.
 pub async fn walk(
     registries: &Registries,
     intake: Option<&Intake>,
-    hints: &Hints,
+    keep: bool,
     order: &Order,
 ) -> Vec<Walked> {
     let walks = order.images.iter().map(|wanted| {
         let done = Walked { name: display_name(wanted), ..Walked::default() };
-        let mut walk = Walk { registries, intake, hints, order, wanted, done, asked: BTreeSet::new() };
+        let mut walk = Walk { registries, intake, keep, order, wanted, done, asked: BTreeSet::new() };
         async move {
             walk.image().await;
             walk.done.finish(&order.waivers);
@@ -206,12 +203,12 @@ impl Walk<'_> {
 
     /// A manifest by tag: a `HEAD` where the store has it under that name.
     async fn by_tag(&self, repository: &Repository, tag: &str) -> Answer<Fetched> {
-        let hint = self.hints.get(&(repository.name.clone(), tag.to_owned()));
+        let hint = self.intake.and_then(|intake| intake.named(&repository.name, tag));
         if let Some(digest) = hint
-            && let Some(bytes) = self.intake.and_then(|intake| intake.read(digest, MAX_MANIFEST))
-            && self.registries.unchanged(repository, tag, digest).await
+            && let Some(bytes) = self.intake.and_then(|intake| intake.read(&digest, MAX_MANIFEST))
+            && self.registries.unchanged(repository, tag, &digest).await
         {
-            return Answer::Found(Fetched { digest: *digest, media_type: String::new(), bytes });
+            return Answer::Found(Fetched { digest, media_type: String::new(), bytes });
         }
         self.registries.manifest(repository, By::Tag(tag)).await
     }
@@ -235,7 +232,7 @@ impl Walk<'_> {
             if self.done.manifests.len() > MAX_MANIFESTS {
                 return Err(format!("more than {MAX_MANIFESTS} manifests hang together"));
             }
-            if let Some(intake) = self.intake {
+            if let Some(intake) = self.intake.filter(|_| self.keep) {
                 intake.put(&digest, &fetched.bytes).map_err(|fault| fault.to_string())?;
             }
             let is_index = matches!(manifest.content, Content::Index { .. });
@@ -451,7 +448,10 @@ impl Walk<'_> {
         };
         let (digests, trouble) = self.listed(place, subject, &manifests, depth).await;
         if !digests.is_empty() {
-            let kept = self.intake.map_or(Ok(()), |intake| intake.put(&fetched.digest, &fetched.bytes));
+            let kept = self
+                .intake
+                .filter(|_| self.keep)
+                .map_or(Ok(()), |intake| intake.put(&fetched.digest, &fetched.bytes));
             if let Err(fault) = kept {
                 self.done.problems.push(fault.to_string());
             }
