@@ -72,16 +72,12 @@ pub fn login(args: &LoginArgs, output: &mut Output) -> Result<Status, Failure> {
     }
     let registry = canonical(&args.registry);
     let mut configuration = keychain::read(&path).map_err(failure)?;
-    match configuration.keeper(&registry).map_err(failure)? {
-        Some((name, server)) => {
-            let entry =
-                serde_json::json!({"ServerURL": server, "Username": args.username, "Secret": password});
-            keychain::helper(&name, "store", entry.to_string().as_bytes()).map_err(failure)?;
-        }
-        None => {
-            configuration.set(&registry, Some((&args.username, password)));
-            keychain::write(&path, &configuration).map_err(failure)?;
-        }
+    if let Some((name, server)) = configuration.keeper(&registry).map_err(failure)? {
+        let entry = serde_json::json!({"ServerURL": server, "Username": args.username, "Secret": password});
+        keychain::helper(&name, "store", entry.to_string().as_bytes()).map_err(failure)?;
+    } else {
+        configuration.set(&registry, Some((&args.username, password)));
+        keychain::write(&path, &configuration).map_err(failure)?;
     }
     output.note(&format!("credentials for {registry} are kept\n"));
     Ok(Status::Allowed)

@@ -129,24 +129,21 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
     })??;
     progress.end();
     let mut fetched = Fetched { blobs: fetching.blobs, bytes: fetching.bytes, held: fetching.held, new: 0 };
-    let (images, ledger) = match writer.as_mut().filter(|_| !args.dry_run) {
-        Some(writer) => {
-            let demand = held.as_ref().map(|held| Demand {
-                policies: &read.loaded.policies,
-                roots: &held.roots,
-                must: args.require_verifiable,
-            });
-            let done = commit::commit(writer, &order, &walked, demand.as_ref(), &started.to_string())?;
-            fetched.new = done.new;
-            (done.images, done.ledger)
-        }
-        None => {
-            let (missing, there) = fetch::missing(intake.as_ref(), &walked).map_err(undecided)?;
-            fetched.blobs = missing.len();
-            fetched.bytes = missing.iter().map(|need| need.size).sum();
-            fetched.held = there;
-            (commit::report(&order, &walked), None)
-        }
+    let (images, ledger) = if let Some(writer) = writer.as_mut().filter(|_| !args.dry_run) {
+        let demand = held.as_ref().map(|held| Demand {
+            policies: &read.loaded.policies,
+            roots: &held.roots,
+            must: args.require_verifiable,
+        });
+        let done = commit::commit(writer, &order, &walked, demand.as_ref(), &started.to_string())?;
+        fetched.new = done.new;
+        (done.images, done.ledger)
+    } else {
+        let (missing, there) = fetch::missing(intake.as_ref(), &walked).map_err(undecided)?;
+        fetched.blobs = missing.len();
+        fetched.bytes = missing.iter().map(|need| need.size).sum();
+        fetched.held = there;
+        (commit::report(&order, &walked), None)
     };
     let status = images.iter().map(|image| status(image.fate)).max().unwrap_or(Status::Misuse);
     let report = Report {
