@@ -123,8 +123,11 @@ impl Shop {
 
     fn clean(&self) {
         let report = fsck(&self.path("store")).unwrap();
-        let bad: Vec<_> =
-            report.findings.iter().filter(|f| f.finding.severity == sealock::decision::Severity::Error).collect();
+        let bad: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|f| f.finding.severity == sealock::decision::Severity::Error)
+            .collect();
         assert!(bad.is_empty(), "{bad:?}");
     }
 
@@ -340,6 +343,10 @@ fn flood_of_referrers_does_not_stop_the_mirror() {
     shop.registry.image("1", &image);
     let signer = shop.sigstore.keyless(&Identity::example());
     shop.registry.referrer(&image, &signer.image_statement(&image.digest()));
+    let stranger = shop.sigstore.foreign();
+    let junk = stranger.sign_keyless(&Identity::example(), &image);
+    let good = shop.sigstore.sign_keyless(&Identity::example(), &image);
+    shop.registry.layers(&image, ".sig", &[junk, good]);
     for n in 0..120 {
         let junk = format!(
             r#"{{"mediaType":"{MANIFEST}","digest":"{}","size":7}}"#,
