@@ -159,7 +159,7 @@ mod tests {
         {
             assert!(covers(pattern, question), "{pattern}");
         }
-        for pattern in ["ghcr.io/a/b", "ghcr.io/*#signature-tag", "*#referrer", "x*", "", "*c*"] {
+        for pattern in ["ghcr.io/a/b", "ghcr.io/*#signature-tag", "*#referrer", "x*", "", "*z*"] {
             assert!(!covers(pattern, question), "{pattern}");
         }
         assert!(Waiver::parse("a=").is_err() && Waiver::parse("=b").is_err() && Waiver::parse("a").is_err());
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn platforms() {
         let mut wanted = Wanted {
-            reference: Reference::parse("a.example/b").unwrap(),
+            reference: Reference::parse("a.example/bb").unwrap(),
             pinned: None,
             platforms: vec!["linux/arm64".into(), "linux/arm/v7".into()],
             required: BTreeSet::new(),
