@@ -65,6 +65,9 @@ pub fn base(network: &Network, registry: &str) -> Result<(String, Url), NetworkF
     let plain = network.plain_http.contains(served) || network.plain_http.contains(registry);
     let scheme = if plain { "http" } else { "https" };
     let fault = |reason: String| NetworkFault::Host { host: registry.to_owned(), reason };
+    if !served.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)) {
+        return Err(fault("it holds characters that no host has".to_owned()));
+    }
     let url = Url::parse(&format!("{scheme}://{served}/")).map_err(|e| fault(e.to_string()))?;
     let wanted = served.trim_end_matches(if plain { ":80" } else { ":443" }).to_ascii_lowercase();
     if authority(&url) != wanted
@@ -103,7 +106,7 @@ mod tests {
         assert_eq!(url("localhost:5000").unwrap(), "http://localhost:5000/");
         assert_eq!(url("ghcr.io:443").unwrap(), "https://ghcr.io/");
         assert_eq!(url("REG.example.com").unwrap(), "https://reg.example.com/");
-        for odd in ["0x7f.1", "2130706433", "r\u{e9}g.io", "a.io:99999", "a.io;b"] {
+        for odd in ["0x7f.1", "a\"b.io", "2130706433", "r\u{e9}g.io", "a.io:99999", "a.io;b"] {
             assert!(base(&network, odd).is_err(), "{odd}");
         }
     }
