@@ -270,7 +270,7 @@ fn unknown_fails_unless_it_is_waived_by_name() {
         let question = format!("{}/{APP}@{}#signature-tag", shop.registry.host(), image.digest());
         assert!(run.data.contains(&question), "{what}: the question is named");
         // Another question's waiver does not help, its own does and is recorded.
-        let other = shop.pull(&["--waive", &format!("{}x=because", question), &name]);
+        let other = shop.pull(&["--waive", &format!("{question}x=because"), &name]);
         assert_eq!(other.status, 3);
         let run = shop.pull(&["--waive", &format!("{question}=throttled since May"), &name]);
         assert_eq!(run.status, 0, "{}{}", run.data, run.notes);
@@ -475,6 +475,38 @@ fn ledger_required_kind_absent() {
     assert_eq!(run.status, 1, "{}", run.data);
     assert!(run.data.contains("required evidence is proven absent: attestation"));
     assert_eq!(shop.pull(&["--require", "signature", &name]).status, 0);
+}
+
+/// Evidence that is an index of which a part cannot be had: what the registry denies is refused and named, what it only
+/// does not say stays open. Neither counts as evidence of a required kind.
+#[test]
+fn parts_of_evidence_are_not_lost_silently() {
+    for (what, reply, status) in
+        [("denied", Reply::error(404, "MANIFEST_UNKNOWN"), 0), ("forbidden", Reply::error(403, "DENIED"), 3)]
+    {
+        let shop = Shop::new();
+        let image = shop.image("x");
+        shop.registry.image("1", &image);
+        let part = shop.image("a part of evidence");
+        let evidence = Index::new(&image.repository, std::slice::from_ref(&part));
+        let tag = format!("{}.att", image.digest().replace(':', "-"));
+        shop.registry.index(&tag, &evidence);
+        shop.registry.script(&format!("GET /v2/{APP}/manifests/{}", part.digest()), reply);
+        let name = shop.name(APP, "1");
+        let run = shop.pull(&[&name]);
+        assert_eq!(run.status, status, "{what}: {}", run.data);
+        let report = run.json();
+        let attestation = states(&report).into_iter().find(|(c, _)| c == "attestation-tag").unwrap().1;
+        assert_eq!(attestation, if status == 0 { "found" } else { "unknown" }, "{what}");
+        assert!(run.data.contains(&part.digest()), "{what}: the part is named");
+        let required = shop.pull(&["--require", "attestation", &name]).status;
+        assert_eq!(required, if status == 0 { 1 } else { 3 }, "{what}");
+        shop.registry.clear_script();
+        let run = shop.pull(&["--require", "attestation", &name]);
+        assert_eq!(run.status, 0, "{what}: {}", run.data);
+        assert!(shop.store().read(&part.digest().parse().unwrap(), 1 << 20).is_ok());
+        shop.clean();
+    }
 }
 
 #[test]

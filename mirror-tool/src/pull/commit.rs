@@ -1,5 +1,7 @@
 //! What is complete becomes visible; the rest is named, with what to do.
 
+use std::collections::BTreeSet;
+
 use sealock::decision::{Decision, Roots, Verdict};
 use sealock::image::{Digest, Reference};
 use sealock::policy::Policy;
@@ -79,7 +81,8 @@ pub fn report(order: &Order, walked: &[Walked]) -> Vec<ImageReport> {
         }));
         let mut fate = if reasons.is_empty() { Fate::Mirrored } else { Fate::Unknown };
         if fate == Fate::Mirrored {
-            let lacking = wanted.required.difference(&walk.kinds);
+            let has: BTreeSet<_> = walk.kinds.iter().map(|(_, kind)| *kind).collect();
+            let lacking = wanted.required.difference(&has);
             reasons
                 .extend(lacking.map(|kind| format!("required evidence is proven absent: {}", kind.name())));
             if !reasons.is_empty() {
@@ -130,9 +133,9 @@ pub fn commit(
         return Ok(Committed { images, ledger: None, new: 0 });
     }
     let mut arrivals: Vec<Arrival> = Vec::new();
+    let mut seen = BTreeSet::new();
     for arrival in kept.iter().flat_map(|(_, walk)| &walk.arrivals) {
-        let twin = |a: &Arrival| a.name == arrival.name && a.descriptor.digest == arrival.descriptor.digest;
-        if !arrivals.iter().any(twin) {
+        if seen.insert((&arrival.name, arrival.descriptor.digest)) {
             arrivals.push(arrival.clone());
         }
     }

@@ -159,6 +159,7 @@ fn spread(walk: &mut Walked, failed: &BTreeMap<(Digest, u64), Broken>) {
     }
     for (evidence, (blob, broken)) in lost {
         walk.arrivals.retain(|arrival| arrival.descriptor.digest != evidence);
+        walk.kinds.retain(|(manifest, _)| *manifest != evidence);
         let reason = format!("{blob} of it cannot be fetched: {broken}");
         let denied = matches!(broken, Broken::Absent(_));
         for question in walk.questions.iter_mut().filter(|q| q.digests.contains(&evidence)) {

@@ -59,8 +59,8 @@ pub struct Walked {
     pub questions: Vec<Question>,
     /// Evidence left out.
     pub refused: BTreeSet<Refused>,
-    /// Kinds of evidence found about the image's own digest.
-    pub kinds: BTreeSet<Evidence>,
+    /// Kinds of evidence found about the image's own digest, by manifest.
+    pub kinds: BTreeSet<(Digest, Evidence)>,
     /// Children of indexes that are of other platforms.
     pub left_out: usize,
     /// Why the image cannot be brought.
@@ -125,6 +125,22 @@ impl Walked {
     }
 }
 
+/// Why a manifest could not be taken in.
+enum Miss {
+    /// It cannot be read in one way, or the registry denies to have a part of it.
+    Refused(String),
+    /// Nobody knows.
+    Open(String),
+}
+
+impl Miss {
+    fn reason(self) -> String {
+        match self {
+            Self::Refused(reason) | Self::Open(reason) => reason,
+        }
+    }
+}
+
 /// Where a piece of evidence was looked for.
 struct Place<'p> {
     repository: &'p Repository,
@@ -174,7 +190,7 @@ impl Walk<'_> {
         let digest = fetched.digest;
         match self.take(&repository, fetched, &announced, None, 0).await {
             Ok(manifest) => self.arrive(digest, &manifest.media_type, name),
-            Err(reason) => self.done.problems.push(reason),
+            Err(miss) => self.done.problems.push(miss.reason()),
         }
     }
 
@@ -221,60 +237,83 @@ impl Walk<'_> {
         announced: &'s str,
         evidence: Option<Digest>,
         depth: usize,
-    ) -> BoxFuture<'s, Result<Manifest, String>> {
+    ) -> BoxFuture<'s, Result<Manifest, Miss>> {
         Box::pin(async move {
             let digest = fetched.digest;
             let manifest = Manifest::parse(&fetched.bytes, announced)
-                .map_err(|fault| format!("{digest} cannot be read in one way: {fault}"))?;
+                .map_err(|fault| Miss::Refused(format!("{digest} cannot be read in one way: {fault}")))?;
             if self.done.manifests.insert(digest, fetched.bytes.len() as u64).is_some() {
                 return Ok(manifest);
             }
             if self.done.manifests.len() > MAX_MANIFESTS {
-                return Err(format!("more than {MAX_MANIFESTS} manifests hang together"));
+                return Err(Miss::Open(format!("more than {MAX_MANIFESTS} manifests hang together")));
             }
             if let Some(intake) = self.intake.filter(|_| self.keep) {
-                intake.put(&digest, &fetched.bytes).map_err(|fault| fault.to_string())?;
+                intake.put(&digest, &fetched.bytes).map_err(|fault| Miss::Open(fault.to_string()))?;
             }
-            let is_index = matches!(manifest.content, Content::Index { .. });
-            for child in manifest.children() {
-                if is_index && Manifest::is_manifest(&child.media_type) {
-                    if !self.wanted.wants(child.platform.as_ref()) {
-                        self.done.left_out += 1;
-                        continue;
-                    }
-                    if depth >= MAX_DEPTH {
-                        return Err(format!("{digest} nests deeper than {MAX_DEPTH} indexes"));
-                    }
-                    let found = match self.by_digest(repository, &child.digest).await {
-                        Answer::Found(found) if found.bytes.len() as u64 == child.size => found,
-                        Answer::Found(found) => {
-                            return Err(format!(
-                                "{digest} says that {} has {} bytes, it has {}",
-                                child.digest,
-                                child.size,
-                                found.bytes.len()
-                            ));
-                        }
-                        Answer::Absent(absence) => {
-                            return Err(format!("its child {} is not there ({absence})", child.digest));
-                        }
-                        Answer::Unknown(doubt) => {
-                            return Err(format!("its child {} cannot be fetched: {doubt}", child.digest));
-                        }
-                    };
-                    self.take(repository, found, &child.media_type, evidence, depth + 1).await?;
-                } else {
-                    self.done.needs.push(Need {
-                        digest: child.digest,
-                        size: child.size,
-                        repository: repository.clone(),
-                        evidence,
-                    });
-                }
+            if let Err(miss) = self.children(repository, &manifest, digest, evidence, depth).await {
+                // Met again, it fails again.
+                self.done.manifests.remove(&digest);
+                return Err(miss);
             }
             self.ask(repository, digest, usize::from(evidence.is_some()) + depth).await;
             Ok(manifest)
         })
+    }
+
+    /// Takes in what a manifest points to.
+    async fn children(
+        &mut self,
+        repository: &Repository,
+        manifest: &Manifest,
+        digest: Digest,
+        evidence: Option<Digest>,
+        depth: usize,
+    ) -> Result<(), Miss> {
+        let is_index = matches!(manifest.content, Content::Index { .. });
+        for child in manifest.children() {
+            if is_index && Manifest::is_manifest(&child.media_type) {
+                if !self.wanted.wants(child.platform.as_ref()) {
+                    self.done.left_out += 1;
+                    continue;
+                }
+                if depth >= MAX_DEPTH {
+                    return Err(Miss::Refused(format!("{digest} nests deeper than {MAX_DEPTH} indexes")));
+                }
+                let found = match self.by_digest(repository, &child.digest).await {
+                    Answer::Found(found) if found.bytes.len() as u64 == child.size => found,
+                    Answer::Found(found) => {
+                        return Err(Miss::Refused(format!(
+                            "{digest} says that {} has {} bytes, it has {}",
+                            child.digest,
+                            child.size,
+                            found.bytes.len()
+                        )));
+                    }
+                    Answer::Absent(absence) => {
+                        return Err(Miss::Refused(format!(
+                            "its child {} is not there ({absence})",
+                            child.digest
+                        )));
+                    }
+                    Answer::Unknown(doubt) => {
+                        return Err(Miss::Open(format!(
+                            "its child {} cannot be fetched: {doubt}",
+                            child.digest
+                        )));
+                    }
+                };
+                self.take(repository, found, &child.media_type, evidence, depth + 1).await?;
+            } else {
+                self.done.needs.push(Need {
+                    digest: child.digest,
+                    size: child.size,
+                    repository: repository.clone(),
+                    evidence,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Asks every way about `subject`.
@@ -391,20 +430,24 @@ impl Walk<'_> {
             }
         };
         let digest = fetched.digest;
-        if self.done.digest == Some(subject) {
-            self.done.kinds.insert(match channel {
-                "signature-tag" => Evidence::Signature,
-                "attestation-tag" => Evidence::Attestation,
-                _ => Evidence::Sbom,
-            });
-        }
         let name = Some(format!("{}:{tag}", place.repository.name));
         match self.take(place.repository, fetched, "", Some(digest), depth).await {
             Ok(manifest) => {
+                if self.done.digest == Some(subject) {
+                    let kind = match channel {
+                        "signature-tag" => Evidence::Signature,
+                        "attestation-tag" => Evidence::Attestation,
+                        _ => Evidence::Sbom,
+                    };
+                    self.done.kinds.insert((digest, kind));
+                }
                 self.arrive(digest, &manifest.media_type, name);
                 self.note(place, subject, channel, State::Found, "200".to_owned(), vec![digest]);
             }
-            Err(reason) => {
+            Err(Miss::Open(reason)) => {
+                self.note(place, subject, channel, State::Unknown, reason, Vec::new());
+            }
+            Err(Miss::Refused(reason)) => {
                 self.done.refused.insert(Refused { digest, reason });
                 self.note(place, subject, channel, State::Found, "200, refused".to_owned(), Vec::new());
             }
@@ -518,12 +561,13 @@ impl Walk<'_> {
             match self.take(place.repository, fetched, "", Some(digest), depth).await {
                 Ok(manifest) => {
                     if self.done.digest == Some(subject) {
-                        self.done.kinds.extend(kind(&manifest));
+                        self.done.kinds.extend(kind(&manifest).map(|kind| (digest, kind)));
                     }
                     self.arrive(digest, &manifest.media_type, None);
                     found.push(digest);
                 }
-                Err(reason) => drop(self.done.refused.insert(refuse(reason))),
+                Err(Miss::Open(reason)) => trouble = Some(reason),
+                Err(Miss::Refused(reason)) => drop(self.done.refused.insert(refuse(reason))),
             }
         }
         (found, trouble)
