@@ -8,3 +8,4 @@ pub mod credentials;
 pub mod plan;
 pub mod pull;
 pub mod registry;
+pub mod trust_root;

@@ -7,6 +7,7 @@ pub mod login;
 pub mod network;
 pub mod plan;
 pub mod pull;
+pub mod trust_root;
 pub mod wanted;
 
 use std::ffi::OsString;
@@ -30,6 +31,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Bring images with all their evidence into a store
     Pull(pull::PullArgs),
+    /// Take a TUF repository over, byte for byte
+    TrustRoot(trust_root::TrustRootArgs),
     /// Keep credentials for a registry
     Login(login::LoginArgs),
     /// Forget credentials for a registry
@@ -52,6 +55,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
         Verb::Plan(args) => plan::run(args, output),
         Verb::Pull(args) => pull::run(args, output),
+        Verb::TrustRoot(args) => trust_root::run(args, output),
         Verb::Login(args) => login::login(args, output),
         Verb::Logout(args) => login::logout(args, output),
         Verb::Version => {

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use super::answer::{self, Doubt, plain};
+use super::answer::{self, Answer, Doubt, plain};
 use super::clock::Clock;
 use super::endpoint::{self, Repository};
 use super::retry::{self, Gate};
@@ -144,6 +144,39 @@ impl Registries {
             .map_err(|e| Doubt::new(format!("no URL can be made: {e}")))
     }
 
+    /// A document at a URL that the user named, at most `limit` bytes of it; with the same patience and the same three
+    /// answers as registries get.
+    pub async fn document(&self, url: &Url, limit: u64) -> Answer<Vec<u8>> {
+        let authority = endpoint::authority(url);
+        let repository = Repository { name: authority.clone(), registry: authority, path: String::new() };
+        let host = match self.host(&repository) {
+            Ok(host) => host,
+            Err(doubt) => return Answer::Unknown(doubt),
+        };
+        if host.base.scheme() != url.scheme() {
+            return Answer::Unknown(Doubt::new(format!(
+                "{} is asked with {}, and the URL says {} (see --plain-http)",
+                repository.registry,
+                host.base.scheme(),
+                url.scheme()
+            )));
+        }
+        let ask = Ask {
+            host: &host,
+            repository: &repository,
+            method: Method::GET,
+            url: url.clone(),
+            accept: "*/*",
+            from: 0,
+            follow: Follow::Anywhere,
+        };
+        match self.whole(&ask, limit).await {
+            Ok(whole) if whole.status == 200 => Answer::Found(whole.body),
+            Ok(whole) => answer::negative(whole.status, &whole.body),
+            Err(doubt) => Answer::Unknown(doubt),
+        }
+    }
+
     /// Asks until there is an answer that is not worth another try, and reads it whole.
     pub(super) async fn whole(&self, ask: &Ask<'_>, limit: u64) -> Result<Whole, Doubt> {
         let mut tried = 0;
@@ -243,7 +276,7 @@ impl Registries {
             let body = read_whole(Open { response, _permit: permit }, limits::SMALL).await;
             let body = body.map(|whole| whole.body).unwrap_or_default();
             let doubt = match answer::negative::<()>(status, &body) {
-                answer::Answer::Unknown(doubt) => doubt,
+                Answer::Unknown(doubt) => doubt,
                 _ => Doubt::of(status, format!("the registry answered {status}")),
             };
             return Err(Trouble::Again(doubt, demanded));
