@@ -141,11 +141,13 @@ fn the_public_good_repository() {
     let tar = Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(&unpacked).status().unwrap();
     assert!(tar.success());
     let all = below(&unpacked);
-    let (timestamp, _) = all.iter().find(|(name, _)| name.ends_with("timestamp.json")).unwrap();
-    let prefix = timestamp.trim_end_matches("timestamp.json").to_owned();
+    // As published: metadata at the root, targets below `targets/`.
     let files: BTreeMap<_, _> = all
         .iter()
-        .filter_map(|(name, bytes)| name.strip_prefix(&prefix).map(|n| (n.to_owned(), bytes.clone())))
+        .filter_map(|(name, bytes)| {
+            let name = name.strip_prefix("tuf-production/")?;
+            Some((name.strip_prefix("metadata/").unwrap_or(name).to_owned(), bytes.clone()))
+        })
         .collect();
     serve(&shop.registry, &files);
     let run = shop.run();
