@@ -628,3 +628,47 @@ fn login_and_logout() {
     assert_eq!(run(&["logout", &host], b""), 0);
     assert_eq!(shop.pull(&[&shop.name(APP, "2")]).status, 3);
 }
+
+/// A credential helper is a program of docker's naming; one that says it has nothing is not one that fails.
+#[test]
+fn credential_helpers() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let access = sealock_testkit::registry::Access::Token {
+        user: None,
+        identity: Some("refresh-me".into()),
+        seconds: 60,
+    };
+    let shop = Shop::with(Options { access, ..Options::default() });
+    shop.registry.image("1", &shop.image("x"));
+    // Anonymous tokens are refused, so that only the helper's identity token helps.
+    shop.registry.script("GET /token", Reply::error(401, "UNAUTHORIZED"));
+    let bin = shop.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::create_dir_all(shop.path("docker")).unwrap();
+    let helper = bin.join("docker-credential-test");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let name = shop.name(APP, "1");
+    let pull = |script: &str, configuration: &str| {
+        std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(shop.path("docker/config.json"), configuration).unwrap();
+        shop.command("pull", &["--dry-run", "-o", "json", &name]).env("PATH", &path).output().unwrap()
+    };
+    let store = r#"{"credsStore":"test"}"#;
+    let good = r#"read server; echo "{\"ServerURL\":\"$server\",\"Username\":\"<token>\",\"Secret\":\"refresh-me\"}""#;
+    assert_eq!(pull(good, store).status.code(), Some(0));
+    for (script, configuration, said) in [
+        ("echo credentials not found in native keychain; exit 1", store, "answered 401"),
+        ("exit 3", store, "docker-credential-test failed"),
+        ("yes | head -c 3000000", store, "says too much"),
+        ("echo '{}'", store, "lacks Username"),
+        (good, r#"{"credsStore":"../test"}"#, "is none"),
+        (good, "not json", "not JSON"),
+    ] {
+        let run = pull(script, configuration);
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert_eq!(run.status.code(), Some(3), "{script}: {text}");
+        assert!(text.contains(said), "{script}: {text}");
+        assert!(!text.contains("refresh-me"));
+    }
+}

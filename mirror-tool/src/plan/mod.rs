@@ -5,7 +5,7 @@
 //! | the command line | `cli` |
 //! | `mirror.yaml` | [`document`] |
 //! | Kubernetes manifests, Helm's output | [`workloads`] |
-//! | a plan made earlier | [`file`] |
+//! | a plan made earlier | [`mod@file`] |
 
 pub mod document;
 pub mod file;

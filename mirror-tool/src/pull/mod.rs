@@ -2,10 +2,10 @@
 //!
 //! Input: images, registries, a store. Output: content, names and the [`ledger`] of what was asked and answered.
 //!
-//! 1. [`walk`] follows names to manifests, indexes to children, and asks every way for evidence about each of them.
-//! 2. [`fetch`] brings the blobs, after asking whether there is room.
-//! 3. [`judge`] says what the far side would say, where policies are given.
-//! 4. [`commit`] makes what is complete visible, and keeps the ledger.
+//! 1. [`mod@walk`] follows names to manifests, indexes to children, and asks every way for evidence about each of them.
+//! 2. [`mod@fetch`] brings the blobs, after asking whether there is room.
+//! 3. [`mod@judge`] says what the far side would say, where policies are given.
+//! 4. [`mod@commit`] makes what is complete visible, and keeps the ledger.
 //!
 //! | rule | why |
 //! |---|---|
