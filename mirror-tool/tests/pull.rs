@@ -598,6 +598,26 @@ fn wrong_use_is_told() {
     assert_eq!(run.status, 3, "{}", run.data);
 }
 
+/// Images that share everything are brought together, each content once.
+#[test]
+fn shared_content_is_fetched_once() {
+    let shop = Shop::new();
+    let (index, _) = shop.everything();
+    shop.registry.index("2.0", &index);
+    shop.registry.image("child", &index.children[0]);
+    let names = [shop.name(APP, "1.0"), shop.name(APP, "2.0"), shop.name(APP, "child")];
+    let run = shop.pull(&[&names[0], &names[1], &names[2]]);
+    assert_eq!(run.status, 0, "{}{}", run.data, run.notes);
+    for blob in index.children.iter().flat_map(|child| &child.blobs) {
+        assert_eq!(shop.registry.count(&format!("GET /v2/{APP}/blobs/{}", Digest::sha256(blob))), 1);
+    }
+    for name in &names[..2] {
+        assert_eq!(shop.verdict(name), Verdict::Allow);
+    }
+    assert_eq!(shop.ledgers()[0]["images"].as_array().unwrap().len(), 3);
+    shop.clean();
+}
+
 #[test]
 fn login_and_logout() {
     use std::io::Write as _;

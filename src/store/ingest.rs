@@ -5,7 +5,7 @@
 //!
 //! | rule | why |
 //! |---|---|
-//! | a part file of `ingest/` with the ending of [`PARTIAL`] survives the next [`Writer`] and is continued | a large blob need not start again after a kill |
+//! | a part file of `ingest/` with the ending `.partial` survives the next [`Writer`] and is continued | a large blob need not start again after a kill |
 //! | what a part holds is hashed again before it is continued | nobody vouches for a file that was left |
 //! | content is published once it hashes to its name, before anything refers to it | a kill leaves sound content; `fsck` calls it clean |
 //! | content that is there counts if it hashes to its name now; large content that the catalogue knows by its size | as for every import |
@@ -15,6 +15,7 @@
 //!
 //! Attacks considered: links and devices planted in `ingest/`, a partial of other content, a source without an end.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ pub struct Intake {
     /// The catalogue, for what is large and was hashed when it came in.
     store: Arc<Store>,
     /// Small contents in `ingest/` that are not synced yet.
-    pending: Arc<Mutex<Vec<Digest>>>,
+    pending: Arc<Mutex<BTreeSet<Digest>>>,
 }
 
 /// Content under way.
@@ -224,7 +225,9 @@ impl Intake {
     /// # Errors
     /// As [`Part::write`] and [`Part::finish`].
     pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreFault> {
-        if self.holds(digest, bytes.len() as u64)? {
+        // Taken in a moment ago and not published yet counts as held.
+        let waits = self.pending.lock().is_ok_and(|pending| pending.contains(digest));
+        if waits || self.holds(digest, bytes.len() as u64)? {
             return Ok(());
         }
         files::remove(&self.part_path(digest))?;
@@ -240,7 +243,7 @@ impl Intake {
     pub fn flush(&self) -> Result<(), StoreFault> {
         let pending = match self.pending.lock() {
             Ok(mut pending) => std::mem::take(&mut *pending),
-            Err(_) => Vec::new(),
+            Err(_) => BTreeSet::new(),
         };
         if pending.is_empty() {
             return Ok(());
@@ -248,7 +251,7 @@ impl Intake {
         let folder = self.root.join(INGEST);
         let ingest = File::open(&folder).during("opening", &folder)?;
         rustix::fs::syncfs(&ingest).during("syncing", &folder)?;
-        let mut folders = std::collections::BTreeSet::new();
+        let mut folders = BTreeSet::new();
         for digest in pending {
             folders.extend(self.publish(&digest)?);
         }
@@ -324,7 +327,7 @@ impl Part {
         rustix::fs::fchmod(&self.file, Mode::from_raw_mode(0o444)).during("closing", &self.path)?;
         if self.size <= SMALL {
             if let Ok(mut pending) = self.intake.pending.lock() {
-                pending.push(self.digest);
+                pending.insert(self.digest);
             }
             return Ok(());
         }
