@@ -68,8 +68,12 @@ impl World {
             by_subject: false,
             state: State::Read(Box::new(evidence)),
         });
-        let gathered =
-            Gathered { pieces: pieces.collect(), present: vec![Kind::ClassicSignature], fault: None };
+        let gathered = Gathered {
+            pieces: pieces.collect(),
+            present: vec![Kind::ClassicSignature],
+            absent: Vec::new(),
+            fault: None,
+        };
         let place = Place { repository: reference.repository().to_owned(), tag_prefix: String::new() };
         decision::decide(&Question {
             written: &written,

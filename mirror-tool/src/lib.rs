@@ -4,5 +4,10 @@
 //! judges on the far side, and nothing it says is believed there without a seal.
 
 pub mod cli;
+pub mod credentials;
 pub mod operators;
+pub mod plan;
+pub mod pull;
+pub mod registry;
 pub mod seal;
+pub mod trust_root;

@@ -176,6 +176,12 @@ impl Contents for Incoming<'_> {
 }
 
 impl<'w> Plan<'w> {
+    /// A plan over content that lies in `blobs/` already.
+    pub(super) fn of(writer: &'w mut Writer, bundle: &Path, graph: Graph) -> Self {
+        let staging = Staging::new(writer.root(), false);
+        Self { writer, bundle: bundle.to_owned(), staging, graph, notes: Vec::new(), sealed: false }
+    }
+
     /// Copies and understands the bundle at `path`.
     ///
     /// # Errors

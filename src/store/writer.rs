@@ -98,6 +98,10 @@ impl Writer {
         let catalogue = Catalogue::write(root)?;
         let mut writer = Self { root: root.to_owned(), id, catalogue, _lock: lock };
         for entry in listing::entries(&writer.root.join(INGEST))? {
+            // A download that broke off is continued; `ingest` hashes what is there first.
+            if entry.file_name().to_string_lossy().ends_with(super::ingest::PARTIAL) {
+                continue;
+            }
             files::remove(&entry.path())?;
         }
         if writer.catalogue.state(INDEX_BEFORE)?.is_some() {

@@ -2,8 +2,15 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod keychain;
+pub mod login;
+pub mod network;
 pub mod operators;
+pub mod plan;
+pub mod pull;
 pub mod seal;
+pub mod trust_root;
+pub mod wanted;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -26,6 +33,16 @@ enum Verb {
     Seal(Box<seal::SealArgs>),
     /// Keep the file of those who may seal
     Operators(operators::OperatorsArgs),
+    /// Resolve names once, ask what evidence there is, and print what would be brought
+    Plan(plan::PlanArgs),
+    /// Bring images with all their evidence into a store
+    Pull(pull::PullArgs),
+    /// Take a TUF repository over, byte for byte
+    TrustRoot(trust_root::TrustRootArgs),
+    /// Keep credentials for a registry
+    Login(login::LoginArgs),
+    /// Forget credentials for a registry
+    Logout(login::LogoutArgs),
     /// Print the version
     Version,
 }
@@ -44,6 +61,11 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
     match &cli.verb {
         Verb::Seal(args) => seal::run(args, output),
         Verb::Operators(args) => operators::run(args, output),
+        Verb::Plan(args) => plan::run(args, output),
+        Verb::Pull(args) => pull::run(args, output),
+        Verb::TrustRoot(args) => trust_root::run(args, output),
+        Verb::Login(args) => login::login(args, output),
+        Verb::Logout(args) => login::logout(args, output),
         Verb::Version => {
             output.data(&format!("sealock-mirror {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Status::Allowed)

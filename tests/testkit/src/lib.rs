@@ -48,6 +48,7 @@
 //! | sloppy base64, JSON members given twice | [`Base64Spelling`], [`JsonSpelling`] on a [`Layer`] |
 //! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
 //! | a TUF repository and attacks on it | [`TufRepository`], [`tuf::Published`] |
+//! | an OCI registry over loopback, honest or scripted | [`Registry`], [`registry::Reply`] |
 //! | the example in the repository's root | [`example`] |
 //!
 //! It depends on none of Sealock's crates and has its own encoders (DER, JSON, tar, Merkle tree), and it signs with
@@ -78,6 +79,7 @@ pub mod json;
 pub mod keys;
 pub mod layout;
 pub mod merkle;
+pub mod registry;
 pub mod rekor;
 pub mod signer;
 pub mod sigstore;
@@ -91,6 +93,7 @@ pub use evidence::{Content, Layer, Signed};
 pub use identity::Identity;
 pub use keys::{Algorithm, Hash, SigningKey};
 pub use layout::{Image, Index, Layout, Subject};
+pub use registry::Registry;
 pub use signer::{EnvelopeEntry, Signer};
 pub use sigstore::{Options, Sigstore};
 pub use spelling::{Base64Spelling, JsonSpelling};

@@ -1,0 +1,263 @@
+//! `sealock-mirror pull`.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sealock::cli::exit::{Failure, Status};
+use sealock::cli::output::Output;
+use sealock::cli::place::store_directory;
+use sealock::cli::store::PATIENCE;
+use sealock::cli::{clock, roots};
+use sealock::report::text::escape;
+use sealock::store::Writer;
+use serde::Serialize;
+
+use super::network::{NetworkArgs, run as wait};
+use super::wanted::WantedArgs;
+use crate::pull::commit::{self, Demand, Fate, ImageReport};
+use crate::pull::fetch::{self, Event, Fetching};
+use crate::pull::walk;
+
+/// Arguments of `pull`.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// The store to mirror into; it is made where it does not exist
+    #[arg(long, value_name = "DIR", env = "SEALOCK_STORE")]
+    store: Option<PathBuf>,
+    /// A plan made by `plan`, in place of names
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "manifests", "images"])]
+    plan: Option<PathBuf>,
+    /// Keep out what the policies would not allow on the far side
+    #[arg(long, requires = "policies")]
+    require_verifiable: bool,
+    #[command(flatten)]
+    roots: roots::RootArgs,
+    /// Ask everything, fetch no layers, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// No progress bar
+    #[arg(long)]
+    no_progress: bool,
+    /// How to answer
+    #[arg(short, long, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    output: Format,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    wanted: WantedArgs,
+}
+
+/// Output formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// What a run says.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    schema: &'static str,
+    store: String,
+    dry_run: bool,
+    images: Vec<ImageReport>,
+    fetched: Fetched,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fetched {
+    blobs: usize,
+    bytes: u64,
+    held: usize,
+    new: usize,
+}
+
+/// Brings images. Exit 0 when all are in the store, 1 when one was refused, 3 when one is unknown.
+///
+/// # Errors
+/// [`Failure`] where nothing was decided.
+pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
+    if args.plan.is_none() && args.wanted.is_empty() {
+        return Err(Failure::misuse(anyhow!(
+            "nothing to pull: name images, -f mirror.yaml, --plan FILE, or --manifests -"
+        )));
+    }
+    let read = args.wanted.read(output)?;
+    let registries = args.network.client()?;
+    let root = store_directory(args.store.as_deref());
+    let started = clock::now();
+    let held = if args.wanted.has_policies() || !read.loaded.policies.is_empty() {
+        let loaded = &read.loaded;
+        Some(roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, args.store.as_deref(), started)?)
+    } else {
+        None
+    };
+    let mut writer = if args.dry_run && !root.join("store.json").exists() {
+        None
+    } else {
+        if !args.dry_run {
+            Writer::init(&root, None, PATIENCE)?;
+        }
+        Some(Writer::open(&root, "pull", PATIENCE)?)
+    };
+    let intake = writer.as_ref().map(Writer::intake).transpose()?;
+    let progress = Progress::new(!args.no_progress);
+    let undecided = |reason: String| Failure::undecided(anyhow!(reason));
+    let (order, walked, fetching) = wait(async {
+        let order = match &args.plan {
+            Some(path) => read.planned(path)?,
+            None => read.order(&registries).await?,
+        };
+        let mut walked = walk(&registries, intake.as_ref(), !args.dry_run, &order).await;
+        let mut fetching = Fetching::default();
+        if let Some(intake) = intake.as_ref().filter(|_| !args.dry_run) {
+            fetching = fetch::fetch(&registries, intake, &mut walked, &|event| progress.hear(&event))
+                .await
+                .map_err(undecided)?;
+        }
+        Ok::<_, Failure>((order, walked, fetching))
+    })??;
+    progress.end();
+    let mut fetched = Fetched { blobs: fetching.blobs, bytes: fetching.bytes, held: fetching.held, new: 0 };
+    let (images, ledger) = if let Some(writer) = writer.as_mut().filter(|_| !args.dry_run) {
+        let demand = held.as_ref().map(|held| Demand {
+            policies: &read.loaded.policies,
+            roots: &held.roots,
+            must: args.require_verifiable,
+        });
+        let done = commit::commit(writer, &order, &walked, demand.as_ref(), &started.to_string())?;
+        fetched.new = done.new;
+        (done.images, done.ledger)
+    } else {
+        let (missing, there) = fetch::missing(intake.as_ref(), &walked).map_err(undecided)?;
+        fetched.blobs = missing.len();
+        fetched.bytes = missing.iter().map(|need| need.size).sum();
+        fetched.held = there;
+        (commit::report(&order, &walked), None)
+    };
+    let status = images.iter().map(|image| status(image.fate)).max().unwrap_or(Status::Misuse);
+    let report = Report {
+        schema: "sealock.dev/mirror-pull/v1",
+        store: root.display().to_string(),
+        dry_run: args.dry_run,
+        images,
+        fetched,
+        ledger,
+    };
+    match args.output {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&report)
+                .map_err(|e| Failure::undecided(anyhow::Error::new(e)))?;
+            output.data(&(text + "\n"))?;
+        }
+        Format::Human => output.data(&human(&report))?,
+    }
+    Ok(status)
+}
+
+fn status(fate: Fate) -> Status {
+    match fate {
+        Fate::Mirrored => Status::Allowed,
+        Fate::Refused => Status::Denied,
+        Fate::Unknown => Status::Undecided,
+    }
+}
+
+fn human(report: &Report) -> String {
+    let mut text = String::new();
+    for image in &report.images {
+        let said = match (image.fate, report.dry_run) {
+            (Fate::Mirrored, true) => "can be mirrored",
+            (Fate::Mirrored, false) => "mirrored",
+            (Fate::Refused, _) => "refused",
+            (Fate::Unknown, _) => "unknown",
+        };
+        let digest = image.digest.map(|digest| format!(" {digest}")).unwrap_or_default();
+        let verdict =
+            image.verdict.map(|verdict| format!(", the far side would say {verdict}")).unwrap_or_default();
+        let _ = writeln!(text, "{}{digest}: {said}{verdict}", escape(&image.name));
+        for reason in &image.reasons {
+            let _ = writeln!(text, "  {}", escape(reason));
+        }
+        for refused in &image.refused {
+            let _ = writeln!(text, "  left out: {} ({})", refused.digest, escape(&refused.reason));
+        }
+    }
+    let [found, absent, unknown, waived] = commit::counts(&report.images);
+    let _ = writeln!(
+        text,
+        "questions: {found} found, {absent} proven absent, {unknown} unknown, {waived} waived"
+    );
+    let fetched = &report.fetched;
+    let verb = if report.dry_run { "to fetch" } else { "fetched" };
+    let _ =
+        writeln!(text, "blobs: {} {verb} ({} bytes), {} held", fetched.blobs, fetched.bytes, fetched.held);
+    if let Some(ledger) = &report.ledger {
+        let _ = writeln!(text, "ledger: snapshots/{ledger}");
+    }
+    text
+}
+
+/// A bar on a terminal, lines elsewhere, nothing where nobody wants any.
+struct Progress {
+    bar: Option<ProgressBar>,
+    lines: bool,
+}
+
+impl Progress {
+    fn new(wanted: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = (wanted && terminal).then(|| {
+            let style =
+                ProgressStyle::with_template("{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta} {msg}");
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self { bar, lines: wanted && !terminal }
+    }
+
+    fn hear(&self, event: &Event) {
+        use std::io::Write as _;
+        let line = match event {
+            Event::Start { blobs, bytes } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*bytes);
+                }
+                format!("fetching {blobs} blobs, {bytes} bytes\n")
+            }
+            Event::Bytes(n) => {
+                if let Some(bar) = &self.bar {
+                    bar.inc(*n);
+                }
+                return;
+            }
+            Event::Blob(digest, left) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{left} left"));
+                }
+                format!("fetched {digest}, {left} left\n")
+            }
+        };
+        if self.lines {
+            // A closed standard error is no reason to fail.
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Against Debian's `docker-registry` (no referrers API): plain, with a password, and with TLS from a private authority.
+//! Where the program is not on the machine, each test says so and returns.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests start programs and write files")]
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use sealock_testkit::layout::Image;
+
+struct Real {
+    child: Child,
+    host: String,
+    folder: tempfile::TempDir,
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+impl Real {
+    /// Starts a registry whose configuration has `more` in its `http` section and after it.
+    fn start(http: &str, more: &str) -> Option<Real> {
+        if !has("docker-registry") || !has("skopeo") {
+            eprintln!("skipped: docker-registry and skopeo are not both on this machine");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let at = folder.path().display();
+        let config = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {at}/data\nhttp:\n  addr: 127.0.0.1:{port}\n{}{}",
+            http.replace("AT", &at.to_string()),
+            more.replace("AT", &at.to_string())
+        );
+        let file = folder.path().join("config.yml");
+        std::fs::write(&file, config).unwrap();
+        make_files(folder.path());
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let real = Real { child, host: format!("127.0.0.1:{port}"), folder };
+        for _ in 0..100 {
+            if TcpStream::connect(&real.host).is_ok() {
+                return Some(real);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("docker-registry does not listen");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn mirror(&self, verb: &str, more: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_sealock-mirror"))
+            .arg(verb)
+            .args(more)
+            .env("SEALOCK_STORE", self.path("store"))
+            .env("DOCKER_CONFIG", self.path("docker"))
+            .env_remove("HTTPS_PROXY")
+            .output()
+            .unwrap()
+    }
+
+    /// Pushes an image and its signature tag with skopeo; gives the image.
+    fn push(&self, more: &[&str]) -> Image {
+        let image = Image::new(&format!("{}/demo/app", self.host), "real");
+        let signature = Image::new(&image.repository, "stands for a signature");
+        let tag = format!("{}.sig", image.digest().replace(':', "-"));
+        let layout = sealock_testkit::Layout::new()
+            .image(&format!("{}:1", image.repository), &image)
+            .image(&format!("{}:{tag}", image.repository), &signature);
+        layout.write(self.path("layout"));
+        for tag in ["1", &tag] {
+            let from = format!("oci:{}:{}:{tag}", self.path("layout").display(), image.repository);
+            let to = format!("docker://{}:{tag}", image.repository);
+            let run = Command::new("skopeo")
+                .args(["--insecure-policy", "copy", "--preserve-digests", "--dest-tls-verify=false"])
+                .args(more)
+                .args([&from, &to])
+                .output()
+                .unwrap();
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        }
+        image
+    }
+
+    fn holds(&self, digest: &str) -> bool {
+        self.path("store/blobs").join(digest.replace(':', "/")).exists()
+    }
+}
+
+/// An authority, a certificate of it for 127.0.0.1, and a password file, as far as the tools are there.
+fn make_files(folder: &Path) {
+    let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2 &&
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.csr -subj /CN=registry &&
+        printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > ext &&
+        openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out tls.pem -days 2 -extfile ext;
+        htpasswd -Bbc htpasswd user secret";
+    let _ = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[test]
+fn plain() {
+    let Some(real) = Real::start("", "") else { return };
+    let image = real.push(&[]);
+    let name = format!("{}:1", image.repository);
+    let run = real.mirror("pull", &["-o", "json", "--plain-http", &real.host, &name]);
+    let report = json(&run);
+    assert_eq!(run.status.code(), Some(0), "{report}");
+    assert!(real.holds(&image.digest()));
+    let questions = report["images"][0]["questions"].as_array().unwrap();
+    let about = |channel: &str| {
+        questions.iter().find(|q| q["channel"] == channel && q["subject"] == image.digest()).unwrap().clone()
+    };
+    assert_eq!(about("signature-tag")["state"], "found");
+    assert_eq!(
+        (about("referrers")["state"].as_str(), about("referrers")["answer"].as_str()),
+        (Some("absent"), Some("404"))
+    );
+    assert_eq!(about("attestation-tag")["answer"], "404 MANIFEST_UNKNOWN");
+    let again = json(&real.mirror("pull", &["-o", "json", "--plain-http", &real.host, &name]));
+    assert_eq!((again["fetched"]["blobs"].as_u64(), again["fetched"]["new"].as_u64()), (Some(0), Some(0)));
+    let missing = real.mirror("pull", &["--plain-http", &real.host, &format!("{}/no/such:1", real.host)]);
+    assert_eq!(missing.status.code(), Some(3));
+}
+
+#[test]
+fn with_a_password() {
+    let Some(real) = Real::start("", "auth:\n  htpasswd:\n    realm: real\n    path: AT/htpasswd\n") else {
+        return;
+    };
+    if !real.path("htpasswd").exists() {
+        eprintln!("skipped: htpasswd is not on this machine");
+        return;
+    }
+    let image = real.push(&["--dest-creds", "user:secret"]);
+    let name = format!("{}:1", image.repository);
+    let flags = ["-o", "json", "--plain-http", &real.host, &name];
+    assert_eq!(real.mirror("pull", &flags).status.code(), Some(3));
+    std::fs::create_dir_all(real.path("docker")).unwrap();
+    let auth = sealock_testkit::base64(b"user:secret");
+    std::fs::write(
+        real.path("docker/config.json"),
+        format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, real.host),
+    )
+    .unwrap();
+    let run = real.mirror("pull", &flags);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(real.holds(&image.digest()));
+}
+
+#[test]
+fn with_tls_of_a_private_authority() {
+    let Some(real) = Real::start("  tls:\n    certificate: AT/tls.pem\n    key: AT/tls.key\n", "") else {
+        return;
+    };
+    let image = real.push(&[]);
+    let name = format!("{}:1", image.repository);
+    let ca = real.path("ca.pem");
+    let stranger = real
+        .mirror("pull", &["-o", "json", "--connect-timeout", "2", "--in-flight", "1", "--dry-run", &name]);
+    assert_eq!(stranger.status.code(), Some(3), "an authority that nobody named is not trusted");
+    let run = real.mirror("pull", &["-o", "json", "--ca-file", ca.to_str().unwrap(), &name]);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(real.holds(&image.digest()));
+    let key = real.path("ca.key");
+    let run = real.mirror("pull", &["--ca-file", key.to_str().unwrap(), &name]);
+    assert_eq!(run.status.code(), Some(2), "a key is no certificate");
+}
