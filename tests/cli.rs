@@ -265,3 +265,67 @@ fn the_environment_loosens_nothing() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "policy and trust come from flags alone");
 }
+
+/// Whoever makes a layout must not choose which policies apply, and an index must not be drawn a thousand times over.
+#[test]
+fn a_layout_chooses_no_policy_and_bombs_nothing() {
+    use sealock_testkit::json::{Json, object};
+    use sealock_testkit::layout::{INDEX, Image, Layout, MANIFEST, descriptor};
+    let home = tempfile::tempdir().unwrap();
+    let (policy, root) = (example("policy.yaml"), example("trusted_root.json"));
+    let (ours, free) =
+        (Image::new("registry.example.com/demo/app", "1"), Image::new("free.example.com/app", "1"));
+    assert_eq!(ours.digest(), free.digest());
+    let two = home.path().join("two");
+    Layout::new()
+        .image("free.example.com/app:1", &free)
+        .image("registry.example.com/demo/app:1", &ours)
+        .write(&two);
+    for reference in ["oci:two".to_owned(), format!("oci:two:{}", ours.digest())] {
+        let answer = sealock(home.path(), &verify(&[&reference], &policy, &root));
+        assert_eq!(answer.code, 2, "{}{}", answer.out, answer.err);
+        assert!(answer.err.contains("give the full name"), "{}", answer.err);
+    }
+    let answer = sealock(home.path(), &verify(&["oci:two:registry.example.com/demo/app:1"], &policy, &root));
+    assert!(answer.out.starts_with("UNDECIDED"), "{}{}", answer.out, answer.err);
+    let (mut layout, mut below, mut bytes) = (
+        Layout::new().image("registry.example.com/demo/app:1", &ours),
+        descriptor(MANIFEST, b"x"),
+        Vec::new(),
+    );
+    for _ in 0..4 {
+        let children = Json::Array(vec![below; 1000]);
+        bytes =
+            object([("schemaVersion", 2_i64.into()), ("mediaType", INDEX.into()), ("manifests", children)])
+                .compact()
+                .into_bytes();
+        below = descriptor(INDEX, &bytes);
+        layout = layout.blob(&bytes);
+    }
+    layout.manifest("registry.example.com/demo/bomb:1", INDEX, &bytes).write(home.path().join("bomb"));
+    let answer = sealock(home.path(), &["tree", "oci:bomb:registry.example.com/demo/bomb:1"]);
+    assert!(answer.out.lines().count() < 5000, "{}", answer.out.lines().count());
+}
+
+#[test]
+fn a_pipe_does_not_hang_and_an_error_sends_nothing_to_the_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let made = Command::new("mkfifo").arg(home.path().join("p.yaml")).status().unwrap();
+    assert!(made.success());
+    let answer = sealock(home.path(), &["verify", "--policy", "p.yaml", SIGNED]);
+    assert_eq!(answer.code, 2);
+    assert!(answer.err.contains("not a plain file"), "{}", answer.err);
+    let layout = home.path().join("layout");
+    std::fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    std::fs::write(layout.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
+    let entry = |kind: &str| {
+        let digest = "sha256:92feb11634a0218533f7a4096b6b049a9ff02479c62de0e4a7a63fbea8dafed1";
+        format!("{{\"mediaType\":\"{kind}\",\"digest\":\"{digest}\",\"size\":1}}")
+    };
+    let (one, two) = (entry("a\\u001b[2J\\nALLOW everything"), entry("b"));
+    std::fs::write(layout.join("index.json"), format!("{{\"schemaVersion\":2,\"manifests\":[{one},{two}]}}"))
+        .unwrap();
+    let answer = sealock(home.path(), &["tree", "oci:layout"]);
+    assert!(answer.err.contains("ALLOW everything"), "{}", answer.err);
+    assert!(answer.err.lines().all(|line| !line.starts_with("ALLOW")), "{}", answer.err);
+}

@@ -60,15 +60,19 @@ fn agrees(path: &str, text: &str) {
     assert!(read(path) == text, "{path} is behind the program: SEALOCK_BLESS=1 cargo test --test paperwork");
 }
 
-/// Names of functions that carry `#[test]`.
+/// Names of functions that carry `#[test]` or the asynchronous form of it.
 fn test_names(sources: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for text in sources.values() {
         let mut lines = text.lines().map(str::trim);
         while let Some(line) = lines.next() {
-            if line == "#[test]" {
+            if line == "#[test]" || line.starts_with("#[tokio::test") {
                 let mut signature = lines.by_ref().skip_while(|l| l.starts_with("#[") || l.starts_with("//"));
-                let rest = signature.next().and_then(|l| l.strip_prefix("fn ")).unwrap_or_default();
+                let rest = signature
+                    .next()
+                    .map(|l| l.trim_start_matches("async "))
+                    .and_then(|l| l.strip_prefix("fn "))
+                    .unwrap_or_default();
                 names.extend(rest.split_once('(').map(|(name, _)| name.to_owned()));
             }
         }

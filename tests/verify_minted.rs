@@ -375,3 +375,31 @@ fn media_type_selects_no_rule() {
     let unknown = honest.replace(".v0.3+json", ".v0.4+json");
     assert!(bundle::parse(Digest::sha256(b""), unknown.as_bytes()).is_err());
 }
+
+/// A key that signs asks for no time, but a log whose own time has ended does.
+#[test]
+fn a_retired_log_vouches_for_nothing_without_a_time() {
+    let case = Case::new(9);
+    let key = case.sigstore.key("release", Algorithm::P256);
+    let public = PublicKey::from_pem(&key.public_pem()).unwrap();
+    let signed = case.sign(&case.sigstore.keyed(&key), Shape::BUNDLE);
+    let mut evidence = read(&signed, Shape::BUNDLE).unwrap();
+    let logged = BASE_TIME + 5;
+    let root = || case.sigstore.trusted_root();
+    let (open, ended) = (view(&root()), view(&root().rekor_window(BASE_TIME - 1000, Some(logged + 1000))));
+    let judge = |evidence: &Evidence, view: &TrustView| {
+        let demand = Demand {
+            signer: SignerDemand::Key { key: &public, hash: KeyHash::As(HashAlgorithm::Sha256) },
+            stamp: StampDemand::None,
+            log: LogDemand::Required(view),
+            ..case.demand()
+        };
+        verify(evidence, &demand).1.map(|proof| proof.time()).map_err(|rejection| rejection.code().name)
+    };
+    assert_eq!(judge(&evidence, &ended), Ok("log"), "the promise says that it was in time");
+    for entry in &mut evidence.entries {
+        entry.promise = None;
+    }
+    assert_eq!(judge(&evidence, &open), Ok("none"));
+    assert_eq!(judge(&evidence, &ended), Err("verify/not-logged"));
+}

@@ -4,7 +4,7 @@
 //! visible yet; then, committed, names that a seal vouches for, raised floors, and a receipt.
 //!
 //! 1. The head is read and believed (`seal::header`), and it is the next one here (`seal::order`).
-//! 2. The medium is copied once ([`quarantine`]); from then on only the copy is looked at.
+//! 2. The medium is copied once (`quarantine`); from then on only the copy is looked at.
 //! 3. Operators, documents, content, closure, names, trust ([`Transfer::open`]).
 //! 4. Whoever judges policies looks at it as a [`Source`] and may [`Transfer::withhold`].
 //! 5. [`Transfer::commit`]: documents, content, catalogue, trust, then the floors, which is the one moment.
