@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sealock::store::{Listed, Source, Store, fsck};
-use sealock_testkit::{Algorithm, Image, Index, Layout, Sigstore};
+use sealock_testkit::{Algorithm, Image, Index, Layout, Random, Sigstore};
 use shop::{Shop, run};
 
 const REPOSITORY: &str = "registry.example.com/demo/app";
@@ -36,19 +36,6 @@ fn bundle(seed: u64) -> (Layout, Index) {
         .referrer(&children[1], &sigstore.keyed(&key).image_statement(&children[1].digest()))
         .fallback_index(&children[1]);
     (layout, index)
-}
-
-/// Pseudo-random numbers from a fixed seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u128) -> u128 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u128::from(z ^ (z >> 31)) % bound.max(1)
-    }
 }
 
 /// Runs the program and kills it after `delay`. Tells whether it had finished by then.

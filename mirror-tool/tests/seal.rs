@@ -8,6 +8,8 @@
 
 #[path = "seal/attacks.rs"]
 mod attacks;
+#[path = "seal/frozen.rs"]
+mod frozen;
 #[path = "seal/gap.rs"]
 mod gap;
 #[path = "../../tests/seal/hands.rs"]

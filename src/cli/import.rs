@@ -10,12 +10,14 @@ use sealock_trust_root::disk::{InForce, StateFault, TrustState};
 use serde_json::{Value, json as value};
 
 use super::exit::{Failure, Status};
+use super::findings::lines;
 use super::output::Output;
-use super::store::{Format, FormatArgs, PATIENCE, Place, failed, json, lines, plain};
+use super::store::{Format, FormatArgs, PATIENCE, Place, failed, json};
 use super::{clock, policies, roots};
 use crate::decision::{self, Decision, Question, Roots, Severity, Verdict};
 use crate::image::{Digest, Reference};
 use crate::policy::{Loaded, Policy};
+use crate::report::text::escape;
 use crate::report::{Report, human as words, json as document};
 use crate::seal::{Floors, canonical};
 use crate::store::transfer::{self, SealReport, Transfer};
@@ -288,14 +290,14 @@ fn repository(text: &str) -> Result<String, String> {
 fn human(report: &ImportReport, seal: Option<&SealReport>) -> String {
     let mut text = String::new();
     for name in &report.names {
-        let _ = writeln!(text, "{}  {}  {}", name.digest, name.status, plain(&name.name));
+        let _ = writeln!(text, "{}  {}  {}", name.digest, name.status, escape(&name.name));
     }
     if let Some(seal) = seal {
         let _ = writeln!(
             text,
             "seal {} of {}, sealed at {}, {}",
             seal.sequence,
-            plain(&seal.origin),
+            escape(&seal.origin),
             seal.sealed_at,
             seal.digest
         );

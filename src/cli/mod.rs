@@ -6,6 +6,7 @@ pub mod ad_hoc;
 pub mod clock;
 pub mod exit;
 pub mod files;
+pub mod findings;
 pub mod images;
 pub mod import;
 pub mod inspect;

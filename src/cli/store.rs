@@ -8,9 +8,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{Failure, Status};
+use super::findings::lines;
 use super::output::Output;
 use super::place::store_directory;
 use crate::decision::{Finding, Severity};
+use crate::report::text::escape;
 use crate::seal::{self, Operators, operators};
 use crate::store::{self, Store, StoreFault, Writer, codes, transfer};
 
@@ -171,34 +173,6 @@ pub fn json(value: &impl Serialize) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Findings as text, one line each.
-pub fn lines(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        let weight = match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        let _ = write!(text, "{weight}: {} [{}]", plain(&finding.message), finding.code);
-        if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-            let _ = write!(text, ": {} → {}", plain(expected), plain(found));
-        }
-        text.push('\n');
-        if finding.severity != Severity::Note {
-            let _ = writeln!(text, "  next: {}", plain(&finding.remedy));
-        }
-    }
-    text
-}
-
-/// Foreign text without control characters.
-pub fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
-}
-
 /// Runs the verb.
 ///
 /// # Errors
@@ -268,7 +242,7 @@ fn list(place: &Place, all: bool, format: Format, output: &mut Output) -> Result
     let mut text = String::new();
     for entry in &entries {
         let name = entry.name.as_deref().unwrap_or("-");
-        let _ = writeln!(text, "{}  {:<7}  {}", entry.digest, entry.status, plain(name));
+        let _ = writeln!(text, "{}  {:<7}  {}", entry.digest, entry.status, escape(name));
     }
     output.data(&text)?;
     if !all && evidence > 0 {
@@ -286,7 +260,7 @@ fn check(place: &Place, format: Format, output: &mut Output) -> Result<Status, F
         let mut text = String::new();
         for located in &report.findings {
             let _ =
-                write!(text, "{}: {}", plain(&located.path), lines(std::slice::from_ref(&located.finding)));
+                write!(text, "{}: {}", escape(&located.path), lines(std::slice::from_ref(&located.finding)));
         }
         let counts = &report.counts;
         let verdict = if report.clean { "clean".to_owned() } else { format!("{} defects", counts.defects) };

@@ -21,11 +21,13 @@ use serde_json::json;
 
 use super::clock;
 use super::exit::{Failure, Status};
+use super::findings::lines;
 use super::output::Output;
 use super::place::store_directory;
 use crate::decision::Finding;
+use crate::report::text::escape;
 use crate::trust::{codes, freshness as words};
-use answer::{describe, human, lines, plain, pretty};
+use answer::{describe, human, pretty};
 
 /// Arguments of `sealock trust`.
 #[derive(Debug, Args)]
@@ -286,7 +288,7 @@ fn update(args: &UpdateArgs, output: &mut Output) -> Result<Status, Failure> {
                 text.push_str("nothing new\n");
             }
             for change in &taken.changes {
-                let _ = writeln!(text, "{}", plain(change));
+                let _ = writeln!(text, "{}", escape(change));
             }
             output.data(&text)?;
             output.note(&lines(&findings));
@@ -407,7 +409,7 @@ fn history(args: &HistoryArgs, output: &mut Output) -> Result<Status, Failure> {
         Format::Human => {
             let mut text = String::new();
             for entry in &entries {
-                let _ = writeln!(text, "{}", plain(&history_line(entry)));
+                let _ = writeln!(text, "{}", escape(&history_line(entry)));
             }
             output.data(&text)?;
             if torn {

@@ -162,6 +162,44 @@ fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
+/// Whether Go's `filepath.Match` calls the pattern malformed; policy-controller asks it first.
+pub(super) fn is_bad_pattern(text: &str) -> bool {
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' if rest.next().is_none() => return true,
+            '[' => {
+                rest.next_if_eq(&'^');
+                let mut ranges = 0;
+                loop {
+                    if ranges > 0 && rest.next_if_eq(&']').is_some() {
+                        break;
+                    }
+                    if !class_character(&mut rest) {
+                        return true;
+                    }
+                    if rest.next_if_eq(&'-').is_some() && !class_character(&mut rest) {
+                        return true;
+                    }
+                    ranges += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// One character of a class, which must be followed by another.
+fn class_character(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> bool {
+    match rest.next() {
+        None | Some('-' | ']') => return false,
+        Some('\\') if rest.next().is_none() => return false,
+        Some(_) => {}
+    }
+    rest.peek().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

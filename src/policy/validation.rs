@@ -19,7 +19,7 @@
 use super::address;
 use super::document::Report;
 use super::fields::{Fields, Given};
-use super::glob::{Glob, GlobFault};
+use super::glob::{Glob, GlobFault, is_bad_pattern};
 use super::identity::{Identity, Matcher};
 use super::model::{AttestationRef, Authority, AuthorityKind, Ctlog, Mode, SourceRef};
 use super::predicate::{is_predicate_uri, predicate_uri};
@@ -161,44 +161,6 @@ fn glob(report: &mut Report<'_>, fields: &Fields<'_>, text: &str, mark: Mark) ->
     let reason = if is_bad_pattern(text) { "syntax error in pattern".into() } else { fault.to_string() };
     report.invalid_because(mark, invalid(text), &fields.at("glob"), format!("glob is invalid: {reason}"));
     None
-}
-
-/// Whether Go's `filepath.Match` calls the pattern malformed; policy-controller asks it first.
-fn is_bad_pattern(text: &str) -> bool {
-    let mut rest = text.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            '\\' if rest.next().is_none() => return true,
-            '[' => {
-                rest.next_if_eq(&'^');
-                let mut ranges = 0;
-                loop {
-                    if ranges > 0 && rest.next_if_eq(&']').is_some() {
-                        break;
-                    }
-                    if !class_character(&mut rest) {
-                        return true;
-                    }
-                    if rest.next_if_eq(&'-').is_some() && !class_character(&mut rest) {
-                        return true;
-                    }
-                    ranges += 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    false
-}
-
-/// One character of a class, which must be followed by another.
-fn class_character(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> bool {
-    match rest.next() {
-        None | Some('-' | ']') => return false,
-        Some('\\') if rest.next().is_none() => return false,
-        Some(_) => {}
-    }
-    rest.peek().is_some()
 }
 
 fn authority(report: &mut Report<'_>, fields: &Fields<'_>, index: usize) -> Option<Authority> {

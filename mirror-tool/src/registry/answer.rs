@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use sealock::report::text::escape;
 use serde::Deserialize;
 
 /// Error codes that say "not here" beside the status 404.
@@ -117,7 +118,7 @@ pub fn negative<T>(status: u16, body: &[u8]) -> Answer<T> {
 
 /// Foreign text for a message: one line, printable, short.
 pub fn plain(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    escape(&text.chars().take(200).collect::<String>())
 }
 
 #[cfg(test)]

@@ -7,21 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sealock::store::{Source, Store};
+use sealock_testkit::Random;
 
 use crate::gap::{Gap, bundle};
-
-/// Pseudo-random numbers from a fixed seed (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u128) -> u128 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        u128::from(z ^ (z >> 31)) % bound.max(1)
-    }
-}
 
 /// Runs the program and kills it after `delay`. Tells whether it had finished by then.
 fn killed(program: &Path, args: &[&str], delay: Duration) -> bool {

@@ -9,7 +9,8 @@ use sealock_trust_root::freshness::{Judgement, RoleAge};
 use sealock_trust_root::root::{Authority, LogKey, Window};
 use serde_json::{Value, json};
 
-use crate::decision::{Finding, Severity};
+use crate::decision::Finding;
+use crate::report::text::escape;
 use crate::trust::freshness as words;
 
 pub(super) fn describe(in_force: &InForce, ages: &[RoleAge], findings: &[Finding]) -> Value {
@@ -100,7 +101,7 @@ pub(super) fn human(in_force: &InForce, ages: &[RoleAge]) -> String {
             format!("TUF repository {}, chained from the embedded root", path.display())
         }
     };
-    let _ = writeln!(text, "from          {}", plain(&origin));
+    let _ = writeln!(text, "from          {}", escape(&origin));
     for age in ages {
         let left = words::span(age.past_expiry);
         let left = match age.judgement {
@@ -108,7 +109,7 @@ pub(super) fn human(in_force: &InForce, ages: &[RoleAge]) -> String {
             Judgement::WithinLimit => format!("expired {left} ago, within its limit"),
             Judgement::Beyond(action) => format!("expired {left} ago, beyond its limit: {}", action.name()),
         };
-        let role = plain(&age.role.to_string());
+        let role = escape(&age.role.to_string());
         let _ = writeln!(text, "role          {role} {}, expires {}, {left}", age.version, age.expires);
     }
     for (kind, list) in [
@@ -119,7 +120,7 @@ pub(super) fn human(in_force: &InForce, ages: &[RoleAge]) -> String {
             let _ = writeln!(
                 text,
                 "{kind}{}, {} certificates, {}",
-                plain(&authority.uri),
+                escape(&authority.uri),
                 authority.chain.len(),
                 span(authority.window)
             );
@@ -132,7 +133,7 @@ pub(super) fn human(in_force: &InForce, ages: &[RoleAge]) -> String {
             let _ = writeln!(
                 text,
                 "{kind}{}, {:?}, id {}, {}",
-                plain(&log.base_url),
+                escape(&log.base_url),
                 log.algorithm,
                 hex::encode(&log.log_id),
                 span(log.window)
@@ -145,33 +146,6 @@ pub(super) fn human(in_force: &InForce, ages: &[RoleAge]) -> String {
 fn span(window: Window) -> String {
     let text = |t: Option<Timestamp>, open: &str| t.map_or_else(|| open.to_owned(), |t| t.to_string());
     format!("{} to {}", text(window.start, "always"), text(window.end, "further notice"))
-}
-
-/// Findings as text.
-pub(super) fn lines(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        let weight = match finding.severity {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        let _ = writeln!(text, "{weight}: {} [{}]", plain(&finding.message), finding.code);
-        if let (Some(expected), Some(found)) = (&finding.expected, &finding.found) {
-            let _ = writeln!(text, "  expected {}, found {}", plain(expected), plain(found));
-        }
-        if finding.severity != Severity::Note {
-            let _ = writeln!(text, "  next: {}", finding.remedy);
-        }
-    }
-    text
-}
-
-/// Foreign text without control characters.
-pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
 }
 
 pub(super) fn pretty(value: &Value) -> String {
