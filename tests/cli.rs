@@ -206,6 +206,8 @@ fn layouts_and_archives_are_judged_where_they_lie() {
     let image = format!("oci-archive:{}:{SIGNED}", tar.display());
     let answer = sealock(home.path(), &verify(&[&image], &policy, &root));
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+    let said = format!("note store/claimed-name: judged as {SIGNED};");
+    assert!(answer.out.contains(&said), "{}", answer.out);
     let answer = sealock(home.path(), &verify(&["oci:nowhere:x"], &policy, &root));
     assert_eq!(answer.code, 2, "{}", answer.err);
 }

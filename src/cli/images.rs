@@ -17,6 +17,8 @@ pub struct Found<'s> {
     pub reference: Reference,
     /// The digest, or why the name stands for none.
     pub digest: Result<Digest, String>,
+    /// The name whose digest nobody vouches for, where one was resolved or brought along by a layout.
+    pub claimed: Option<String>,
     /// Where its evidence is.
     pub source: &'s dyn Source,
 }
@@ -50,11 +52,11 @@ impl Sources {
         let reference = Reference::parse(written)
             .map_err(|e| Failure::misuse(anyhow!("{written:?} is not an image name: {e}")))?;
         let store = self.store()?;
-        let digest = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => Ok(*digest),
+        let (digest, claimed) = match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => (Ok(*digest), None),
             (None, tag) => resolve(store, reference.repository(), tag.unwrap_or("latest"))?,
         };
-        Ok(Found { reference, digest, source: store })
+        Ok(Found { reference, digest, claimed, source: store })
     }
 
     fn store(&mut self) -> Result<&Store, Failure> {
@@ -91,14 +93,14 @@ impl Sources {
         let name = repositories.first().map_or("unnamed.invalid/image", String::as_str);
         let reference = Reference::parse(&format!("{name}@{digest}"))
             .map_err(|e| Failure::misuse(anyhow!("{written:?} cannot be looked up: {e}")))?;
-        Ok((Found { reference, digest: Ok(digest), source: store }, repositories))
+        Ok((Found { reference, digest: Ok(digest), claimed: None, source: store }, repositories))
     }
 }
 
 /// An image that lies in a layout outside of the store.
 fn in_layout<'s>(written: &str, opened: &'s form::Opened) -> Result<Found<'s>, Failure> {
     let digest = opened.image.digest;
-    let Some((repository, _)) = &opened.image.name else {
+    let Some((repository, tag)) = &opened.image.name else {
         return Err(Failure::misuse(anyhow!(
             "the layout behind {written:?} gives {digest} no full name, so no policy can match it: name it in \
              org.opencontainers.image.ref.name, or import the layout"
@@ -107,7 +109,8 @@ fn in_layout<'s>(written: &str, opened: &'s form::Opened) -> Result<Found<'s>, F
     let text = format!("{repository}@{digest}");
     let reference = Reference::parse(&text)
         .map_err(|e| Failure::misuse(anyhow!("{text:?} is not an image name: {e}")))?;
-    Ok(Found { reference, digest: Ok(digest), source: opened.source.as_ref() })
+    let claimed = Some(format!("{repository}:{tag}"));
+    Ok(Found { reference, digest: Ok(digest), claimed, source: opened.source.as_ref() })
 }
 
 /// What a fault of the store means for the exit status: wrong place or wrong use, or undecided.
@@ -118,10 +121,13 @@ pub fn store_failure(fault: StoreFault) -> Failure {
     }
 }
 
-fn resolve(source: &dyn Source, repository: &str, tag: &str) -> Result<Result<Digest, String>, Failure> {
+/// The digest, or why there is none; and the name, where only a bundle claims it.
+type Named = (Result<Digest, String>, Option<String>);
+
+fn resolve(source: &dyn Source, repository: &str, tag: &str) -> Result<Named, Failure> {
     match source.resolve(repository, tag) {
-        Ok(found) => Ok(Ok(found.digest)),
-        Err(e @ SourceFault::NotHeld { .. }) => Ok(Err(e.to_string())),
+        Ok(found) => Ok((Ok(found.digest), (!found.sealed).then(|| format!("{repository}:{tag}")))),
+        Err(e @ SourceFault::NotHeld { .. }) => Ok((Err(e.to_string()), None)),
         Err(e) => Err(Failure::undecided(e)),
     }
 }

@@ -12,10 +12,11 @@ use super::exit::{Failure, Status};
 use super::output::Output;
 use super::{clock, images, place, policies, roots};
 use crate::decision::ad_hoc::{AdHoc, decide_ad_hoc};
-use crate::decision::{self, Decision, Question, Roots, Verdict};
+use crate::decision::{self, Decision, Finding, Question, Roots, Severity, Verdict};
 use crate::evidence::{Gathered, Place};
 use crate::policy::Policy;
 use crate::report::{Report, human, json};
+use crate::store::codes::CLAIMED;
 use crate::store::{gather, transfer};
 
 /// Flags of `sealock verify`.
@@ -116,13 +117,22 @@ fn judge(
         evidence: &evidence,
         roots,
     };
-    let Some(ad_hoc) = ad_hoc else { return Ok(decision::decide(&question)) };
+    let Some(ad_hoc) = ad_hoc else { return Ok(named(decision::decide(&question), &image)) };
     let place = Place { repository: image.reference.repository().to_owned(), tag_prefix: String::new() };
     let gathered = match &image.digest {
         Ok(digest) => gather::gather(image.source, &place, digest),
         Err(_) => Gathered::default(),
     };
-    Ok(decide_ad_hoc(&question, ad_hoc, &gathered))
+    Ok(named(decide_ad_hoc(&question, ad_hoc, &gathered), &image))
+}
+
+/// Says under which name the image was judged where nobody vouches for that name.
+fn named(mut decision: Decision, image: &images::Found<'_>) -> Decision {
+    if let (Some(name), Ok(digest)) = (&image.claimed, &image.digest) {
+        let text = format!("judged as {name}; that this name stands for {digest} is claimed, not sealed");
+        decision.findings.push(Finding::new(&CLAIMED, Severity::Note, text));
+    }
+    decision
 }
 
 /// What a decision comes to.

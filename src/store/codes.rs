@@ -77,6 +77,9 @@ codes! {
     NAME_MOVED = "store/name-moved",
         "A name stands for another digest than before.",
         "If the move is not expected, compare both digests with `sealock tree`, and ask the connected side where the bundle came from.";
+    CLAIMED = "store/claimed-name",
+        "Nobody vouches for what the name stands for: it comes from a bundle or a layout that is not sealed.",
+        "Refer to the image by digest, or carry it in a transfer that operators sealed: `sealock-mirror seal` on the connected side.";
     UNNAMED = "store/unnamed",
         "An entry of the bundle has no full name, so it is held by its digest only.",
         "Refer to it by digest, or write the bundle on the connected side with full names (host/repository:tag).";

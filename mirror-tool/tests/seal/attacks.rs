@@ -230,6 +230,7 @@ fn refs_edited() {
     let name = format!("{REPOSITORY}:2.0");
     let verify = || gap.sealock(&["verify", "--store", &high, "--policy", &policy, "-o", "json", &name]);
     let right = verify().ok().json()["decisions"][0]["digest"].clone();
+    assert!(!verify().data.contains("store/claimed-name"), "{:?}", verify());
     // In index.json and the catalogue a name moves to the older image: nobody asks them.
     let old = gap.list("high")[&format!("{REPOSITORY}:1.0")].0.clone();
     let index = Path::new(&high).join("index.json");
@@ -237,6 +238,14 @@ fn refs_edited() {
     std::fs::write(&index, text.replace(right.as_str().unwrap(), &old)).unwrap();
     gap.sealock(&["store", "reindex", "--store", &high]);
     assert_eq!(verify().ok().json()["decisions"][0]["digest"], right);
+    // A name that no seal knows is planted: what it stands for is said to be claimed.
+    let planted = text.replace(":2.0\"", ":3.0\"");
+    assert_ne!(planted, text);
+    std::fs::write(&index, planted).unwrap();
+    gap.sealock(&["store", "reindex", "--store", &high]);
+    let other = format!("{REPOSITORY}:3.0");
+    let run = gap.sealock(&["verify", "--store", &high, "--policy", &policy, "-o", "json", &other]).ok();
+    assert!(run.data.contains("store/claimed-name"), "{run:?}");
     // In the documents of the accepted seal: nobody believes them.
     let seal = std::fs::read_dir(format!("{high}/seal/accepted")).unwrap().map(|e| e.unwrap().path());
     let seal = seal
