@@ -500,3 +500,31 @@ fn a_plan_can_be_judged_before_it_is_visible() {
     assert!(store.resolve("registry.example.com/demo/other", "1").is_ok());
     assert!(fsck(&shop.root()).unwrap().clean);
 }
+
+/// With policies an image without a name must not come in unjudged; evidence without a name still does.
+#[test]
+fn policies_keep_out_what_has_no_name() {
+    let shop = Shop::new();
+    let image = Image::new(REPOSITORY, "nameless");
+    let layout = Layout::new().entry(layout::descriptor(MANIFEST, &image.manifest)).blob(&image.manifest);
+    let layout = image.blobs.iter().fold(layout, |layout, blob| layout.blob(blob));
+    layout.write(shop.path("nameless"));
+    let policy = shop.path("policy.yaml");
+    let text = "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: all}\nspec: {images: [{glob: \"**\"}], authorities: [{static: {action: pass}}]}\n";
+    std::fs::write(&policy, text).unwrap();
+    let bundle = shop.path("nameless");
+    let store = shop.store();
+    let import = |more: &[&str]| run(&[&["import", "--store", &store][..], more, &[&bundle]].concat());
+    let kept_out = import(&["--policy", &policy]);
+    assert_eq!(kept_out.status, 1, "{}", kept_out.notes);
+    assert!(
+        kept_out.notes.contains("seal/withheld") && kept_out.notes.contains("no full name"),
+        "{}",
+        kept_out.notes
+    );
+    let digest: Digest = image.digest().parse().unwrap();
+    let held = || Store::open(&shop.root()).unwrap().read(&digest, 1 << 20).is_ok();
+    assert!(!held());
+    assert_eq!(import(&[]).status, 0);
+    assert!(held());
+}

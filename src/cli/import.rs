@@ -1,6 +1,5 @@
 //! `sealock import`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +117,7 @@ fn bundle(
             for (_, digest) in kept_out(&judged.decisions) {
                 plan.withhold(&digest);
             }
+            plan.withhold_nameless();
             Some(judged)
         }
         None => None,
@@ -146,6 +146,7 @@ fn sealed(
             for (name, digest) in kept_out(&judged.decisions) {
                 incoming.withhold(&digest, &name);
             }
+            incoming.withhold_nameless();
             Some(judged)
         }
         None => None,
@@ -212,13 +213,7 @@ fn decide(
     policies: &[Policy],
     roots: &Roots,
 ) -> Decision {
-    let mut evidence = BTreeMap::new();
-    for policy in decision::applying(policies, reference) {
-        for authority in &policy.authorities {
-            let place = decision::place(authority, reference);
-            evidence.entry(place.clone()).or_insert_with(|| gather::gather(source, &place, digest));
-        }
-    }
+    let evidence = gather::for_policies(source, policies, reference, digest);
     decision::decide(&Question {
         written: name,
         reference,

@@ -100,15 +100,10 @@ fn judge(
     sources: &mut images::Sources,
 ) -> Result<Decision, Failure> {
     let image = sources.find(written)?;
-    let mut evidence = BTreeMap::new();
-    if let Ok(digest) = &image.digest {
-        for policy in decision::applying(policies, &image.reference) {
-            for authority in &policy.authorities {
-                let place = decision::place(authority, &image.reference);
-                evidence.entry(place.clone()).or_insert_with(|| gather::gather(image.source, &place, digest));
-            }
-        }
-    }
+    let evidence = match &image.digest {
+        Ok(digest) => gather::for_policies(image.source, policies, &image.reference, digest),
+        Err(_) => BTreeMap::new(),
+    };
     let question = Question {
         written,
         reference: &image.reference,

@@ -93,6 +93,6 @@ codes! {
         "What this store has accepted cannot be read, or is not what was accepted, so sealed names are undecided.",
         "Find out who changed the store's `seal/` folder; restore it from a backup, then import the newest seal again.";
     POLICY_WITHHELD = "seal/withheld",
-        "An image of the transfer was kept out because the policies did not allow it.",
-        "`sealock import -o json` prints the decisions; mend the evidence on the connected side and seal again.";
+        "An image was kept out of the store because the policies did not allow it.",
+        "`sealock import -o json` prints the decisions; mend the evidence, or the name, on the connected side and bring it again.";
 }

@@ -9,9 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
+use crate::decision;
 use crate::evidence::{EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, limits};
-use crate::image::Digest;
 use crate::image::manifest::{Content, Descriptor, MAX_MANIFEST, Manifest};
+use crate::image::{Digest, Reference};
+use crate::policy::Policy;
 
 use super::source::{Channel, Source, SourceFault};
 
@@ -31,6 +33,20 @@ pub fn gather(source: &dyn Source, place: &Place, subject: &Digest) -> Gathered 
     let mut out = walk.out;
     out.pieces.sort_by_key(|piece| (piece.digest, piece.kind));
     out
+}
+
+/// Everything that hangs on `subject` in any place where an authority of the policies for `reference` looks.
+pub fn for_policies(
+    source: &dyn Source,
+    policies: &[Policy],
+    reference: &Reference,
+    subject: &Digest,
+) -> BTreeMap<Place, Gathered> {
+    let authorities =
+        decision::applying(policies, reference).into_iter().flat_map(|policy| &policy.authorities);
+    let places: BTreeSet<Place> =
+        authorities.map(|authority| decision::place(authority, reference)).collect();
+    places.into_iter().map(|place| (place.clone(), gather(source, &place, subject))).collect()
 }
 
 /// A manifest that is still to be read, and how many indexes lie above it.

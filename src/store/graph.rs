@@ -164,6 +164,14 @@ impl Graph {
         self.prune();
     }
 
+    /// Entries that have no name and are no evidence about anything.
+    pub(super) fn nameless(&self) -> Vec<Digest> {
+        let evidence: BTreeSet<_> = self.loose.iter().map(|(_, _, manifest)| manifest).collect();
+        let named: BTreeSet<_> = self.names.values().collect();
+        let roots = self.roots.iter().filter(|root| !evidence.contains(root) && !named.contains(root));
+        roots.filter(|root| self.manifests.get(root).is_some_and(|n| n.subject.is_none())).copied().collect()
+    }
+
     /// Keeps only what names and roots lead to.
     fn prune(&mut self) {
         let mut reached = BTreeSet::new();

@@ -322,6 +322,20 @@ impl<'w> Plan<'w> {
         self.graph.withhold(image);
     }
 
+    /// Keeps out the images that have no full name: no policy can match them, so none can allow them. Tells which.
+    pub fn withhold_nameless(&mut self) -> Vec<Digest> {
+        let nameless = self.graph.nameless();
+        for image in &nameless {
+            self.graph.withhold(image);
+            self.notes.push(Finding::new(
+                &crate::seal::codes::POLICY_WITHHELD,
+                Severity::Error,
+                format!("{image} was kept out: it has no full name, so no policy can allow it"),
+            ));
+        }
+        nameless
+    }
+
     /// The images that the bundle names, evidence tags left out: full name and digest.
     pub fn images(&self) -> Vec<(String, Digest)> {
         self.graph

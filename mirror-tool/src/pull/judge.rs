@@ -1,7 +1,5 @@
 //! What the far side would say, with the library that says it there.
 
-use std::collections::BTreeMap;
-
 use sealock::decision::{self, Decision, Question, Roots, Verdict};
 use sealock::image::{Digest, Reference};
 use sealock::policy::Policy;
@@ -16,13 +14,7 @@ pub fn judge(
     policies: &[Policy],
     roots: &Roots,
 ) -> Decision {
-    let mut evidence = BTreeMap::new();
-    for policy in decision::applying(policies, reference) {
-        for authority in &policy.authorities {
-            let place = decision::place(authority, reference);
-            evidence.entry(place.clone()).or_insert_with(|| gather::gather(source, &place, &digest));
-        }
-    }
+    let evidence = gather::for_policies(source, policies, reference, &digest);
     decision::decide(&Question {
         written,
         reference,

@@ -250,6 +250,11 @@ impl<'w> Transfer<'w> {
         ));
     }
 
+    /// Keeps out images without a name.
+    pub fn withhold_nameless(&mut self) {
+        self.withheld.extend(self.plan.withhold_nameless());
+    }
+
     /// What a commit would bring.
     pub fn preview(&self) -> ImportReport {
         self.plan.preview()
