@@ -9,6 +9,7 @@
 //! | [`evidence`] | bytes | structure, still untrusted (pure) |
 //! | [`seal`] | a transfer's head, operators and floors | what is vouched for, and whether it comes next (pure) |
 //! | [`trust`] | a trusted root and a moment | what counts at that moment (pure) |
+//! | [`log`] | checkpoints, proofs and log keys | heads that a log signed, and whether it only grew (pure) |
 //! | [`verify`] | structure and trust | proof (pure) |
 //! | [`policy`] | `ClusterImagePolicy` documents | validated policies (pure) |
 //! | [`decision`] | policies × proofs | decisions with findings (pure) |
@@ -23,6 +24,7 @@ pub mod crypto;
 pub mod decision;
 pub mod evidence;
 pub mod image;
+pub mod log;
 pub mod policy;
 pub mod report;
 pub mod seal;

@@ -1,5 +1,6 @@
 //! `sealock import`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -113,7 +114,8 @@ fn bundle(
     let judged = match loaded {
         Some(loaded) => {
             let state = TrustState::of_store(trust);
-            let judged = judge(args, &|name| state.in_force(name), loaded, &plan, &plan.images())?;
+            let doubted = or_told(transfer::doubted(trust), args, output)?;
+            let judged = judge(args, &|name| state.in_force(name), &doubted, loaded, (&plan, &plan.images()))?;
             for (_, digest) in kept_out(&judged.decisions) {
                 plan.withhold(&digest);
             }
@@ -135,14 +137,16 @@ fn sealed(
 ) -> Result<Status, Failure> {
     let minimum = args.minimum.as_deref().map(read_minimum).transpose()?;
     let now = clock::now();
+    let given = roots::given(&args.roots)?;
     let mut writer = or_told(Writer::open(root, "import", PATIENCE), args, output)?;
-    let opened = Transfer::open(&mut writer, &args.bundle, minimum.as_ref(), args.recheck, now);
+    let opened = Transfer::open(&mut writer, &args.bundle, minimum.as_ref(), &given, args.recheck, now);
     let mut incoming = or_told(opened, args, output)?;
     let judged = match loaded {
         Some(loaded) => {
             // What it brings is judged by the trust that it brings, once TUF has believed that.
             let in_force = |name: &str| incoming.root_in_force(name);
-            let judged = judge(args, &in_force, loaded, &incoming, &incoming.images())?;
+            let judged =
+                judge(args, &in_force, &incoming.doubted(), loaded, (&incoming, &incoming.images()))?;
             for (name, digest) in kept_out(&judged.decisions) {
                 incoming.withhold(&digest, &name);
             }
@@ -182,12 +186,13 @@ fn read_minimum(path: &Path) -> Result<Floors, Failure> {
 fn judge(
     args: &ImportArgs,
     in_force: &dyn Fn(&str) -> Result<InForce, StateFault>,
+    doubted: &BTreeSet<[u8; 32]>,
     loaded: &Loaded,
-    source: &dyn Source,
-    images: &[(String, Digest)],
+    (source, images): (&dyn Source, &[(String, Digest)]),
 ) -> Result<Judged, Failure> {
     let now = clock::now();
-    let held = roots::load_with(&args.roots, &loaded.trust_roots, &loaded.policies, in_force, now)?;
+    let mut held = roots::load_with(&args.roots, &loaded.trust_roots, &loaded.policies, in_force, now)?;
+    held.roots = held.roots.doubting(doubted);
     let mut decisions = Vec::new();
     for (name, digest) in images {
         let reference = Reference::parse(name).map_err(|e| Failure::undecided(anyhow!("{name:?}: {e}")))?;

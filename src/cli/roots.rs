@@ -16,6 +16,7 @@ use crate::decision::{Finding, Roots, Severity};
 use crate::policy::trust_root::TrustRootDocument;
 use crate::policy::{AuthorityKind, Policy};
 use crate::report::{RoleNote, TrustRootNote};
+use crate::store::transfer;
 use crate::trust::{TrustView, freshness};
 
 /// Flags that name trust roots.
@@ -45,8 +46,11 @@ pub fn load(
     store: Option<&Path>,
     at: Timestamp,
 ) -> Result<Held, Failure> {
-    let state = TrustState::of_store(&store_directory(store));
-    load_with(args, documents, policies, &|name| state.in_force(name), at)
+    let root = store_directory(store);
+    let state = TrustState::of_store(&root);
+    let mut held = load_with(args, documents, policies, &|name| state.in_force(name), at)?;
+    held.roots = held.roots.doubting(&transfer::doubted(&root)?);
+    Ok(held)
 }
 
 /// As [`load`], with the roots in force as `in_force` tells them by name.
@@ -110,6 +114,18 @@ pub fn load_with(
         unused: default.findings().to_vec(),
     };
     Ok(Held { roots: Roots { default, named }, note })
+}
+
+/// The roots that were named, to know logs by.
+///
+/// # Errors
+/// As [`load`].
+pub fn given(args: &RootArgs) -> Result<Vec<TrustView>, Failure> {
+    let each = args.roots.iter().map(|text| {
+        let (name, root) = trust_root_given(text).map_err(|fault| failure(&fault))?;
+        Ok(TrustView::build(name.unwrap_or_else(|| origin(&root.provenance)), &root.root))
+    });
+    each.collect()
 }
 
 /// Names that policies refer to.

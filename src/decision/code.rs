@@ -24,6 +24,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         crate::policy::codes::ALL,
         super::codes::ALL,
         crate::seal::codes::ALL,
+        crate::log::codes::ALL,
     ];
     rooms.into_iter().flat_map(|room| room.iter().copied())
 }

@@ -25,7 +25,7 @@ pub mod finding;
 pub mod model;
 mod search;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use code::Code;
 pub use finding::{Finding, Severity};
@@ -43,6 +43,15 @@ pub struct Roots {
     pub default: TrustView,
     /// Used where a policy says `trustRootRef`.
     pub named: BTreeMap<String, TrustView>,
+}
+
+impl Roots {
+    /// The same roots, where logs with these key ids (SHA-256) have shown two histories.
+    #[must_use]
+    pub fn doubting(self, key_ids: &BTreeSet<[u8; 32]>) -> Self {
+        let named = self.named.into_iter().map(|(name, view)| (name, view.doubting(key_ids)));
+        Self { default: self.default.doubting(key_ids), named: named.collect() }
+    }
 }
 
 /// One image and everything that its verdict may rest on.

@@ -219,6 +219,11 @@ pub(super) fn search(
                 // Cannot happen while proof and claim read the same certificate; if it ever does, it denies.
                 result.evidence.push(entry);
             }
+            Err(rejection @ Rejection::LogDoubted { .. }) => {
+                open = Some(rejected(&rejection));
+                entry.verdict = "undecided";
+                result.evidence.push(entry);
+            }
             Err(rejection) => {
                 Nearest::offer(&mut nearest, 10 * rejection.rank(), || rejected(&rejection));
                 result.evidence.push(entry);

@@ -254,6 +254,14 @@ pub fn parse(digest: Digest, bytes: &[u8]) -> Result<Evidence, EvidenceFault> {
     Ok(Evidence { digest, kind: Kind::Bundle, content, signer, entries, timestamps, form })
 }
 
+/// Reads one `TransparencyLogEntry` that stands alone.
+///
+/// # Errors
+/// [`EvidenceFault`] naming the member.
+pub(super) fn log_entry(bytes: &[u8]) -> Result<LogEntry, EvidenceFault> {
+    entry(json::parse(bytes, Spelling::Folded).map_err(|e| EvidenceFault::malformed("log entry", e))?)
+}
+
 fn message_digest(raw: Option<RawDigest>) -> Result<Option<(String, Vec<u8>)>, EvidenceFault> {
     match raw {
         None | Some(RawDigest { algorithm: None, digest: None }) => Ok(None),
@@ -307,6 +315,7 @@ fn entry(raw: RawEntry) -> Result<LogEntry, EvidenceFault> {
         body: raw.canonicalized_body.0,
         promise: raw.inclusion_promise.map(|p| p.signed_entry_timestamp.0),
         proof,
+        fetched_proof: None,
     })
 }
 

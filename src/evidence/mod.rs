@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | classic signature layer | cosign `SIGNATURE_SPEC.md`, `application/vnd.dev.cosign.simplesigning.v1+json` | [`classic`] |
 //! | classic attestation layer | cosign, `application/vnd.dsse.envelope.v1+json` | [`classic`], [`dsse`] |
+//! | log entry fetched later | ours, `docs/formats/log-history.md` | [`fetched`] |
 //! | Sigstore bundle 0.1 to 0.3 | protobuf-specs `dev.sigstore.bundle.v1`, JSON mapping | [`bundle`] |
 //!
 //! Not checked here: anything cryptographic, and whether the parts belong together (`verify`).
@@ -17,6 +18,7 @@ pub mod classic;
 pub mod codes;
 pub mod dsse;
 pub mod encoding;
+pub mod fetched;
 pub mod gathered;
 pub mod limits;
 pub mod statement;
@@ -141,6 +143,8 @@ pub struct LogEntry {
     pub promise: Option<Vec<u8>>,
     /// Inclusion proof with checkpoint.
     pub proof: Option<InclusionProof>,
+    /// One that was asked for later, where only a promise came with the signature ([`fetched`]).
+    pub fetched_proof: Option<InclusionProof>,
 }
 
 /// An RFC 6962 inclusion proof with the checkpoint that signs its root.

@@ -42,7 +42,7 @@ pub fn is_document(name: &str) -> bool {
     if [LAYOUT, INDEX, SNAPSHOT, OPERATORS, CHANGES].contains(&name) {
         return true;
     }
-    let below = ["refs/", "found/", "absent/", "ledger/", "policies/", "trust/"]
+    let below = ["refs/", "found/", "absent/", "ledger/", "logs/", "policies/", "trust/"]
         .iter()
         .find_map(|f| name.strip_prefix(f));
     let plain = |part: &str| {

@@ -10,7 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use crate::decision;
-use crate::evidence::{EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, limits};
+use crate::evidence::{
+    EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, fetched, limits,
+};
 use crate::image::manifest::{Content, Descriptor, MAX_MANIFEST, Manifest};
 use crate::image::{Digest, Reference};
 use crate::policy::Policy;
@@ -22,6 +24,7 @@ pub fn gather(source: &dyn Source, place: &Place, subject: &Digest) -> Gathered 
     let mut walk = Walk {
         source,
         subject,
+        repository: &place.repository,
         left: limits::GATHERED,
         manifests: HashSet::new(),
         layers: HashSet::new(),
@@ -60,6 +63,8 @@ struct Next {
 struct Walk<'a> {
     source: &'a dyn Source,
     subject: &'a Digest,
+    /// Where tags are looked up.
+    repository: &'a str,
     /// Bytes that may still be read.
     left: u64,
     /// Manifests that were read.
@@ -221,8 +226,38 @@ impl Walk<'_> {
                 if kind != Kind::Bundle {
                     self.present(kind);
                 }
+                let first = self.out.pieces.len();
                 for layer in layers {
                     self.layer(layer, kind);
+                }
+                self.fetched(&digest, first);
+            }
+        }
+    }
+
+    /// Adds proofs that were fetched later to the pieces from `first` on, which are of the manifest `digest`. They only
+    /// strengthen: one that is not there or cannot be read leaves things as they are.
+    fn fetched(&mut self, digest: &Digest, first: usize) {
+        let wants = |piece: &Piece| matches!(&piece.state, State::Read(evidence) if fetched::wanted(evidence));
+        if !self.out.pieces.iter().skip(first).any(wants) {
+            return;
+        }
+        let Ok(attachments) = self.source.attachments(self.repository, digest) else { return };
+        let referrers = attachments.into_iter().filter(|a| a.channel == Channel::Referrer);
+        for attachment in referrers.take(fetched::MOST) {
+            let Ok(bytes) = self.read(&attachment.manifest, MAX_MANIFEST) else { continue };
+            let Ok(manifest) = Manifest::parse(&bytes, &attachment.media_type) else { continue };
+            if manifest.subject.as_ref().is_none_or(|subject| subject.digest != *digest) {
+                continue;
+            }
+            let Content::Image { layers, .. } = &manifest.content else { continue };
+            for layer in layers.iter().filter(|l| l.media_type == fetched::ARTIFACT_TYPE).take(1) {
+                let Ok(bytes) = self.read(&layer.digest, fetched::MAX) else { continue };
+                let Ok(entry) = fetched::parse(&bytes) else { continue };
+                for piece in self.out.pieces.iter_mut().skip(first) {
+                    if let State::Read(evidence) = &mut piece.state {
+                        fetched::attach(evidence, &entry);
+                    }
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! [`TrustView`]: a trusted root with everything proven that does not depend on the evidence.
 
+use std::collections::BTreeSet;
+
 use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
@@ -8,6 +10,7 @@ use sealock_trust_root::root::{Authority, LogKey, RootFinding, TrustedRoot, Wind
 use crate::crypto::PublicKey;
 use crate::crypto::certificate::{ANY_USAGE, CODE_SIGNING, Certificate, TIME_STAMPING};
 use crate::decision::Finding;
+use crate::log::head::LogKind;
 
 /// A certificate that may issue signing certificates, with the time for which its own chain is proven.
 #[derive(Clone, Debug)]
@@ -56,6 +59,7 @@ pub struct TrustView {
     stampers: Vec<Stamper>,
     findings: Vec<RootFinding>,
     too_old: Option<Finding>,
+    doubted: BTreeSet<[u8; 32]>,
 }
 
 impl TrustView {
@@ -99,6 +103,7 @@ impl TrustView {
             stampers,
             findings,
             too_old: None,
+            doubted: BTreeSet::new(),
         }
     }
 
@@ -107,6 +112,18 @@ impl TrustView {
     pub fn too_old(mut self, finding: Finding) -> Self {
         self.too_old = Some(finding);
         self
+    }
+
+    /// The same root, where logs with these key ids (SHA-256) have shown two histories: they decide nothing any more.
+    #[must_use]
+    pub fn doubting(mut self, key_ids: &BTreeSet<[u8; 32]>) -> Self {
+        self.doubted.extend(key_ids);
+        self
+    }
+
+    /// Whether the log with this key id has shown two histories.
+    pub fn doubts(&self, key_id: &[u8; 32]) -> bool {
+        self.doubted.contains(key_id)
     }
 
     /// Why the root is too old to decide, if it is.
@@ -137,6 +154,12 @@ impl TrustView {
     /// Transparency logs whose id is `log_id`, as Rekor v1 (hash of the key) or v2 (as declared) forms it.
     pub fn logs(&self, log_id: &[u8]) -> impl Iterator<Item = &Log> {
         self.logs.iter().filter(move |log| log.entry.key_id == log_id || log.entry.log_id == log_id)
+    }
+
+    /// The logs of one kind with this key.
+    pub fn logs_of(&self, kind: LogKind, key_id: [u8; 32]) -> impl Iterator<Item = &Log> {
+        let logs = if kind == LogKind::Ct { &self.ct_logs } else { &self.logs };
+        logs.iter().filter(move |log| log.entry.key_id == key_id)
     }
 
     /// Whether any transparency log is known.

@@ -11,16 +11,13 @@
 //! An entry of a log that the root does not know, or whose promise or proof does not verify, is set aside: it
 //! proves nothing. An entry with neither, or one that stands twice, condemns the evidence.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use sigstore_types::Sha256Hash;
 
 use super::signature::SignedBy;
 use super::timestamp::Stamps;
 use super::{LogStrength, Rejection};
-use crate::crypto::{HashAlgorithm, KeyAlgorithm};
-use crate::evidence::{InclusionProof, LogEntry, encoding, limits};
+use crate::evidence::{LogEntry, encoding};
+use crate::log::{checkpoint, inclusion};
 use crate::trust::TrustView;
 use crate::trust::view::Log;
 
@@ -38,6 +35,7 @@ pub(super) struct Found<'e> {
     pub(super) proven: Vec<Proven<'e>>,
     aside: Vec<String>,
     root: String,
+    doubted: Option<String>,
 }
 
 /// Entries that a log vouches for and that belong to this signature: made by `entry::bind` only.
@@ -48,6 +46,7 @@ pub(super) struct Entries {
     count: usize,
     aside: Vec<String>,
     root: String,
+    doubted: Option<String>,
 }
 
 impl Entries {
@@ -59,6 +58,7 @@ impl Entries {
             count: 0,
             aside: Vec::new(),
             root: String::new(),
+            doubted: None,
         }
     }
 
@@ -72,6 +72,7 @@ impl Entries {
             count: found.proven.len(),
             aside: found.aside,
             root: found.root,
+            doubted: found.doubted,
         }
     }
 
@@ -100,7 +101,15 @@ impl Entries {
         self.times.iter().min().copied()
     }
 
+    /// The log that was left out because it has shown two histories.
+    pub(super) fn doubted(&self) -> Option<Rejection> {
+        self.doubted.clone().map(|log| Rejection::LogDoubted { log })
+    }
+
     pub(super) fn why_empty(self) -> Rejection {
+        if let Some(doubted) = self.doubted() {
+            return doubted;
+        }
         Rejection::NotLogged { root: self.root, aside: self.aside }
     }
 }
@@ -111,7 +120,7 @@ pub(super) fn prove<'e>(
     stamps: &Stamps,
 ) -> Result<Found<'e>, Rejection> {
     let entries = &signed.evidence().entries;
-    let mut found = Found { proven: Vec::new(), aside: Vec::new(), root: view.name().to_owned() };
+    let mut found = Found { proven: Vec::new(), aside: Vec::new(), root: view.name().to_owned(), doubted: None };
     let mut seen = std::collections::HashSet::new();
     for entry in entries {
         if entry.promise.is_none() && entry.proof.is_none() {
@@ -127,6 +136,11 @@ pub(super) fn prove<'e>(
             continue;
         }
         match vouched(entry, view, stamps) {
+            Ok(proven) if view.doubts(&proven.key_id) => {
+                let log = view.logs(&entry.log_id).next().map(|log| log.entry.base_url.clone());
+                found.doubted = log;
+                found.aside.push("its log has shown two histories".to_owned());
+            }
             Ok(proven) => found.proven.push(proven),
             Err(reason) => found.aside.push(reason),
         }
@@ -156,10 +170,14 @@ fn by_log(entry: &LogEntry, log: &Log, stamps: &Stamps) -> Result<(LogStrength, 
     };
     let strength = match &entry.proof {
         Some(proof) => {
-            included(entry, proof, log)?;
+            inclusion::included(entry, proof, log)?;
             LogStrength::Inclusion
         }
-        None => LogStrength::Promise,
+        // A proof that was fetched later strengthens, and one that does not hold weakens nothing.
+        None => match &entry.fetched_proof {
+            Some(proof) if inclusion::included(entry, proof, log).is_ok() => LogStrength::Inclusion,
+            _ => LogStrength::Promise,
+        },
     };
     if time.is_none() && stamps.is_empty() && log.entry.window.end.is_some() {
         return Err("the log's key no longer counts, and nothing proves that the entry is older".to_owned());
@@ -182,109 +200,9 @@ fn promised(entry: &LogEntry, promise: &[u8], log: &Log) -> Result<Timestamp, St
         hex::encode(&entry.log_id),
         entry.log_index
     );
-    if log.key.verifies(log_hash(log), canonical.as_bytes(), promise) {
+    if log.key.verifies(checkpoint::log_hash(log), canonical.as_bytes(), promise) {
         Ok(time)
     } else {
         Err("its promise (SET) does not verify".into())
-    }
-}
-
-/// Checks proof and checkpoint.
-fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), String> {
-    let checkpoint = Checkpoint::parse(&proof.checkpoint)?;
-    if !checkpoint.is_signed_by(log) {
-        return Err("its checkpoint is not signed by the log".into());
-    }
-    // Rekor v2 signs as its own host; v1 puts a tree number behind whatever name it was given.
-    let host =
-        log.entry.base_url.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
-    if is_v2(entry) && checkpoint.origin != host {
-        return Err(format!("its checkpoint is of {:?}, not of {host:?}", checkpoint.origin));
-    }
-    if is_v2(entry) && entry.log_index != proof.log_index {
-        return Err("it and its inclusion proof name different places in the log".to_owned());
-    }
-    // The copies beside the checkpoint are not signed: they must agree or somebody lies.
-    if proof.tree_size != checkpoint.size || proof.root_hash != checkpoint.root {
-        return Err("its proof and its checkpoint disagree".into());
-    }
-    let root = Sha256Hash::new(checkpoint.root);
-    let leaf = sigstore_merkle::hash_leaf(&entry.body);
-    let hashes: Vec<_> = proof.hashes.iter().map(|h| Sha256Hash::new(*h)).collect();
-    sigstore_merkle::verify_inclusion_proof(&leaf, proof.log_index, checkpoint.size, &hashes, &root)
-        .map_err(|e| format!("its inclusion proof does not verify: {e}"))
-}
-
-/// Whether the body is one of Rekor v2: the version in it is covered by the proof.
-fn is_v2(entry: &LogEntry) -> bool {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Head {
-        kind: String,
-        api_version: String,
-    }
-    serde_json::from_slice::<Head>(&entry.body)
-        .is_ok_and(|head| head.api_version == "0.0.2" && head.kind != "intoto")
-}
-
-/// Logs sign with SHA-256, whatever the curve, except where the curve is larger and the root says so.
-fn log_hash(log: &Log) -> HashAlgorithm {
-    match log.key.algorithm() {
-        KeyAlgorithm::EcdsaP384 => HashAlgorithm::Sha384,
-        KeyAlgorithm::EcdsaP521 => HashAlgorithm::Sha512,
-        _ => HashAlgorithm::Sha256,
-    }
-}
-
-/// A signed note that states the size and root of a tree.
-struct Checkpoint<'c> {
-    origin: &'c str,
-    size: u64,
-    root: [u8; 32],
-    text: &'c str,
-    signatures: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl<'c> Checkpoint<'c> {
-    fn parse(envelope: &'c str) -> Result<Self, String> {
-        let malformed = |what: &str| format!("its checkpoint is malformed: {what}");
-        let (text, tail) = envelope.split_once("\n\n").ok_or_else(|| malformed("no empty line"))?;
-        let text = envelope.get(..=text.len()).ok_or_else(|| malformed("no text"))?;
-        let mut lines = text.lines();
-        let origin = lines.next().filter(|l| !l.is_empty()).ok_or_else(|| malformed("no origin"))?;
-        let size = lines
-            .next()
-            .filter(|l| *l == "0" || !l.starts_with(['0', '+']))
-            .and_then(|l| l.parse().ok())
-            .ok_or_else(|| malformed("no size"))?;
-        let root = lines
-            .next()
-            .and_then(|l| STANDARD.decode(l).ok())
-            .and_then(|b| <[u8; 32]>::try_from(b).ok())
-            .ok_or_else(|| malformed("no root hash"))?;
-        let mut signatures = Vec::new();
-        for line in tail.lines() {
-            let (_, encoded) = line
-                .strip_prefix("\u{2014} ")
-                .and_then(|l| l.split_once(' '))
-                .ok_or_else(|| malformed("a signature line of another form"))?;
-            let bytes = STANDARD.decode(encoded).map_err(|e| malformed(&e.to_string()))?;
-            let (hint, signature) = bytes
-                .split_at_checked(4)
-                .ok_or_else(|| malformed("a signature shorter than its key hint"))?;
-            signatures.push((hint.to_vec(), signature.to_vec()));
-            if signatures.len() > limits::CHECKPOINT_SIGNATURES {
-                return Err(malformed("too many signatures"));
-            }
-        }
-        Ok(Self { origin, size, root, text, signatures })
-    }
-
-    fn is_signed_by(&self, log: &Log) -> bool {
-        let hints = [log.entry.key_id.get(..4), log.entry.log_id.get(..4)];
-        self.signatures.iter().any(|(hint, signature)| {
-            hints.contains(&Some(hint.as_slice()))
-                && log.key.verifies(log_hash(log), self.text.as_bytes(), signature)
-        })
     }
 }

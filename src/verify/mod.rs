@@ -393,7 +393,10 @@ fn steps(evidence: &Evidence, demand: &Demand<'_>, account: &mut Account) -> Res
     let (log_time, stamped) = (entries.has_time(), !stamps.is_empty());
     let (vouched_by, signed_at) =
         if let (SignerDemand::Keyless { view, sct }, Some(leaf)) = (demand.signer, leaf) {
-            let times = account.step("time", time::gather(&entries, &stamps))?;
+            let times = time::gather(&entries, &stamps);
+            // Times of a log that shows two histories are none, and nothing else is known: that is no denial.
+            let times = times.map_err(|e| entries.doubted().unwrap_or(e));
+            let times = account.step("time", times)?;
             let chain = account.step("certificate-chain", certificate::chain(&leaf, view, &times))?;
             if sct {
                 account.step("sct", sct::prove(&chain, view))?;

@@ -99,6 +99,12 @@ pub enum Rejection {
         /// A proven time.
         time: Timestamp,
     },
+    /// Only a log that has shown two histories vouches.
+    #[error("it rests on the log {log}, which has shown two histories")]
+    LogDoubted {
+        /// Its URL.
+        log: String,
+    },
     /// No usable SCT.
     #[error("{reason}")]
     NoSct {
@@ -130,6 +136,7 @@ impl Rejection {
             Self::NotValidThen { .. } => &codes::NOT_VALID_THEN,
             Self::UnknownIssuer { .. } => &codes::UNKNOWN_ISSUER,
             Self::IssuerNotValidThen { .. } => &codes::ISSUER_NOT_VALID_THEN,
+            Self::LogDoubted { .. } => &crate::log::codes::SPLIT_VIEW,
             Self::NoSct { .. } => &codes::NO_SCT,
             Self::BadSct { .. } => &codes::BAD_SCT,
         }
@@ -149,7 +156,7 @@ impl Rejection {
             Self::NoTime => 8,
             Self::UnknownIssuer { .. } => 9,
             Self::NotValidThen { .. } | Self::IssuerNotValidThen { .. } => 10,
-            Self::NoSct { .. } | Self::BadSct { .. } => 11,
+            Self::NoSct { .. } | Self::BadSct { .. } | Self::LogDoubted { .. } => 11,
         }
     }
 }

@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use super::Rejection;
 use super::certificate::Chain;
 use crate::crypto::certificate::SCT_LIST;
-use crate::crypto::{HashAlgorithm, KeyAlgorithm, der_slice};
+use crate::crypto::der_slice;
 use crate::evidence::limits;
+use crate::log::head::tls_hash;
 use crate::trust::TrustView;
 
 /// One SCT as encoded.
@@ -37,6 +38,7 @@ pub(super) fn prove(chain: &Chain<'_>, view: &TrustView) -> Result<(), Rejection
         return Err(none("the certificate carries more SCTs than are read"));
     }
     let mut verified = false;
+    let mut doubted = None;
     let mut precertificate = None;
     for sct in &scts {
         if view.ct_logs(sct.log_id).next().is_none() {
@@ -50,7 +52,14 @@ pub(super) fn prove(chain: &Chain<'_>, view: &TrustView) -> Result<(), Rejection
             ),
         };
         by_known_log(sct, chain, tbs, view)?;
+        if view.doubts(&sct.log_id) {
+            doubted = view.ct_logs(sct.log_id).next().map(|log| log.entry.base_url.clone());
+            continue;
+        }
         verified = true;
+    }
+    if let Some(log) = doubted.filter(|_| !verified) {
+        return Err(Rejection::LogDoubted { log });
     }
     if verified {
         Ok(())
@@ -73,7 +82,7 @@ fn by_known_log(sct: &Sct<'_>, chain: &Chain<'_>, tbs: &[u8], view: &TrustView) 
             nearest = bad("the CT log's key does not count at its time");
             continue;
         }
-        let Some(hash) = hash_of(sct, log.key.algorithm()) else {
+        let Some(hash) = tls_hash(sct.hash, sct.signature_algorithm, log.key.algorithm()) else {
             nearest = bad("its signature algorithm is not the key's");
             continue;
         };
@@ -82,23 +91,6 @@ fn by_known_log(sct: &Sct<'_>, chain: &Chain<'_>, tbs: &[u8], view: &TrustView) 
         }
     }
     Err(nearest)
-}
-
-/// RFC 5246 §7.4.1.4.1 numbers: hash 4, 5, 6 are SHA-256, 384, 512; signature 1 is RSA, 3 ECDSA.
-fn hash_of(sct: &Sct<'_>, key: KeyAlgorithm) -> Option<HashAlgorithm> {
-    let fits = match key {
-        KeyAlgorithm::Rsa => sct.signature_algorithm == 1,
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 | KeyAlgorithm::EcdsaP521 => {
-            sct.signature_algorithm == 3
-        }
-        KeyAlgorithm::Ed25519 => false,
-    };
-    match (fits, sct.hash) {
-        (true, 4) => Some(HashAlgorithm::Sha256),
-        (true, 5) => Some(HashAlgorithm::Sha384),
-        (true, 6) => Some(HashAlgorithm::Sha512),
-        _ => None,
-    }
 }
 
 /// What the log signed: RFC 6962 §3.2 `digitally-signed struct` with a `precert_entry`.

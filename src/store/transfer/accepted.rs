@@ -8,6 +8,7 @@
 //! seal/accepted/<digest>/head     the head of that seal
 //! seal/accepted/<digest>/<name>   its documents
 //! seal/accepted/<digest>/history.json   what each name has stood for
+//! seal/accepted/<digest>/logs.json   newest heads of logs, and contradictions
 //! ```
 //!
 //! | rule | source |
@@ -66,6 +67,11 @@ struct Newest {
     seal: VerifiedSeal,
     operators: Operators,
     folder: PathBuf,
+}
+
+/// Folder of what belongs to the accepted seal `digest`.
+pub(super) fn folder(root: &Path, digest: &str) -> PathBuf {
+    root.join(FOLDER).join(ACCEPTED).join(digest)
 }
 
 /// A refusal with the code of `fault`.

@@ -18,6 +18,7 @@
 //! Rules and attacks: each file names its own; formats: `docs/formats/seal.md`. Not here: signatures of images.
 
 mod accepted;
+mod logs;
 mod media;
 mod outgoing;
 mod quarantine;
@@ -32,6 +33,7 @@ use sealock_trust_root::disk::{InForce, StateFault};
 use serde::Serialize;
 
 pub use accepted::{Accepted, check_clock, receipt_key};
+pub use logs::doubted;
 pub use media::segment;
 pub use trust::versions;
 
@@ -42,8 +44,10 @@ use super::writer::Writer;
 use super::{Source, SourceFault, StoreFault, index};
 use crate::decision::{Finding, Severity};
 use crate::image::Digest;
+use crate::log::LogState;
 use crate::seal::order::{self, History};
 use crate::seal::{Floors, Header, Operators, Receipt, SealFault, canonical, codes, container, snapshot};
+use crate::trust::TrustView;
 use accepted::refused;
 use media::Media;
 use quarantine::Quarantine;
@@ -61,6 +65,7 @@ pub struct Transfer<'w> {
     before: Option<String>,
     floors: Floors,
     history: History,
+    logs: LogState,
     updates: trust::Updates,
     withheld: Vec<Digest>,
 }
@@ -123,7 +128,8 @@ pub fn is_transfer(root: &Path, path: &Path) -> bool {
 }
 
 impl<'w> Transfer<'w> {
-    /// Copies and checks the transfer at `path`. `minimum` are floors from a source that this process does not own.
+    /// Copies and checks the transfer at `path`. `minimum` are floors from a source that this process does not own,
+    /// `given` trust roots that name logs beside those in force.
     ///
     /// # Errors
     /// [`StoreFault::Refused`] with the code of the rule that is broken; nothing is visible then. Sound segments stay
@@ -132,6 +138,7 @@ impl<'w> Transfer<'w> {
         writer: &'w mut Writer,
         path: &Path,
         minimum: Option<&Floors>,
+        given: &[TrustView],
         recheck: bool,
         now: Timestamp,
     ) -> Result<Self, StoreFault> {
@@ -183,7 +190,7 @@ impl<'w> Transfer<'w> {
             ));
         };
         copy(&mut quarantine, &media, path)?;
-        let checked = Self::check(writer, quarantine, &accepted, &floors, recheck, path);
+        let checked = Self::check(writer, quarantine, (&accepted, &floors), given, recheck, path);
         checked.map_err(|(quarantine, fault)| {
             quarantine.refuse(&fault);
             if matches!(fault, StoreFault::Refused { code, .. } if code == &codes::LAYOUT) {
@@ -198,8 +205,8 @@ impl<'w> Transfer<'w> {
     fn check(
         writer: &'w mut Writer,
         quarantine: Quarantine,
-        accepted: &Accepted,
-        floors: &Floors,
+        (accepted, floors): (&Accepted, &Floors),
+        given: &[TrustView],
         recheck: bool,
         path: &Path,
     ) -> Result<Self, (Quarantine, StoreFault)> {
@@ -211,6 +218,8 @@ impl<'w> Transfer<'w> {
             }
             let history = check_names(&quarantine, accepted)?;
             let updates = trust::Updates::load(writer.root(), &quarantine, &mut notes)?;
+            let before = logs::kept(writer.root(), accepted.floors().seal.as_deref())?;
+            let logs = logs::judge(writer.root(), &quarantine, before, &updates, given, &mut notes)?;
             let staging = stage(&quarantine, writer, recheck)?;
             let entries = index::parse(&quarantine.document(container::INDEX)?, None)?;
             let mut plan = Plan::sealed(writer, path, &entries, staging)?;
@@ -218,20 +227,26 @@ impl<'w> Transfer<'w> {
             for note in notes {
                 plan.note(note);
             }
-            Ok((plan, history, updates))
+            Ok((plan, history, updates, logs))
         })();
         match checked {
-            Ok((plan, history, updates)) => Ok(Self {
+            Ok((plan, history, updates, logs)) => Ok(Self {
                 plan,
                 before: accepted.floors().seal.clone(),
                 floors: floors.after(quarantine.seal()),
                 quarantine,
                 history,
+                logs,
                 updates,
                 withheld: Vec::new(),
             }),
             Err(fault) => Err((quarantine, fault)),
         }
+    }
+
+    /// Key ids (SHA-256) of logs that have contradicted themselves, here or in what it brings.
+    pub fn doubted(&self) -> std::collections::BTreeSet<[u8; 32]> {
+        self.logs.doubted()
     }
 
     /// The images that it names: full name and digest.
@@ -304,12 +319,15 @@ impl<'w> Transfer<'w> {
         let mut documents = vec![(accepted::HEAD.to_owned(), head_of(quarantine)?)];
         for name in statement.contents.keys() {
             // What the store has in another form already is not kept twice.
-            if name != container::INDEX && name != container::LAYOUT && !name.starts_with("trust/") {
+            if name != container::INDEX && name != container::LAYOUT && !name.starts_with("trust/")
+                && !name.starts_with(logs::FOLDER)
+            {
                 documents.push((name.clone(), quarantine.document(name)?));
             }
         }
         let history = canonical::render("history", &self.history).map_err(|e| refused(&root, &e))?;
         documents.push((accepted::HISTORY.to_owned(), history));
+        documents.push((logs::STATE.to_owned(), self.logs.render().map_err(|e| refused(&root, &e))?));
         let borrowed: Vec<_> = documents.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
         accepted::put(&root, &digest, &borrowed)?;
         let receipt = Receipt {

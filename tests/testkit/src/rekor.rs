@@ -109,6 +109,28 @@ impl Rekor {
         entry
     }
 
+    /// How many entries it has.
+    pub fn size(&self) -> usize {
+        self.leaves.lock().unwrap().len()
+    }
+
+    /// The checkpoint that it signed, or would have signed, when it had `size` entries.
+    pub fn checkpoint_at(&self, size: usize) -> String {
+        let root = merkle::root(&self.leaves.lock().unwrap()[..size]);
+        self.checkpoint(size, &root)
+    }
+
+    /// Proof that its first `from` entries begin its first `to` ones.
+    pub fn consistency(&self, from: usize, to: usize) -> Vec<merkle::Node> {
+        let leaves = self.leaves.lock().unwrap();
+        if from == 0 { Vec::new() } else { merkle::consistency(&leaves[..to], from) }
+    }
+
+    /// Proof that the entry at `index` is among the first `size` ones.
+    pub fn inclusion(&self, index: usize, size: usize) -> Vec<merkle::Node> {
+        merkle::inclusion(&self.leaves.lock().unwrap()[..size], index)
+    }
+
     /// A checkpoint signed by this log over any size and root.
     pub fn checkpoint(&self, size: usize, root: &merkle::Node) -> String {
         let text = format!("{} - {}\n{size}\n{}\n", self.host, self.tree_id, base64(root));

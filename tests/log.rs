@@ -1,0 +1,295 @@
+//! Heads of logs, and whether logs only grew: real logs from the corpus, and minted ones that lie.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod corpus;
+
+use sealock::decision::{Finding, Severity};
+use sealock::log::growth::{self, Contradiction, History, Link, Outcome, Tie};
+use sealock::log::head::LogKind;
+use sealock::log::{Head, LogState, SignedHead, codes};
+use sealock::trust::view::Log;
+use sealock::trust::{TrustView, TrustedRoot};
+use sealock_testkit::Sigstore;
+use sealock_testkit::rekor::Rekor;
+
+/// Two heads of a real log with the proof between them.
+struct Grown {
+    name: String,
+    kind: LogKind,
+    log: Log,
+    texts: [String; 2],
+    proof: Vec<[u8; 32]>,
+}
+
+impl Grown {
+    fn head(&self, at: usize) -> SignedHead {
+        Head::parse(self.kind, &self.texts[at]).unwrap().signed_by(&self.log).unwrap()
+    }
+}
+
+/// Every pair of the corpus. The roots name all of the logs that are in it.
+fn grown() -> Option<Vec<Grown>> {
+    let folder = corpus::path()?.join("private-sigstore/trust");
+    let root = std::fs::read(folder.join("trusted_root.union.json")).unwrap();
+    let view = TrustView::build("union", &TrustedRoot::from_json(&root).unwrap());
+    let text = std::fs::read_to_string(folder.join("growth/growth.jsonl")).unwrap();
+    let rows = text.lines().map(|line| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let read = |member: &str| {
+            std::fs::read_to_string(folder.join("growth").join(row[member].as_str().unwrap())).unwrap()
+        };
+        let pem = std::fs::read(folder.join("..").join(row["key"].as_str().unwrap())).unwrap();
+        let key = sealock::crypto::PublicKey::from_pem(std::str::from_utf8(&pem).unwrap()).unwrap();
+        let name = row["log"].as_str().unwrap().to_owned();
+        let kind = if name.starts_with("ctlog") { LogKind::Ct } else { LogKind::Rekor };
+        let log = view.logs_of(kind, sealock::crypto::sha256(key.spki())).next().unwrap_or_else(|| panic!("{name} is in no root"));
+        let hash = |v: &serde_json::Value| hex::decode(v.as_str().unwrap()).unwrap().try_into().unwrap();
+        Grown {
+            log: log.clone(),
+            kind,
+            texts: [read("first"), read("last")],
+            proof: row["hashes"].as_array().unwrap().iter().map(hash).collect(),
+            name,
+        }
+    });
+    Some(rows.collect())
+}
+
+#[test]
+fn real_logs_only_grew() {
+    let Some(grown) = grown() else { return };
+    assert!(grown.len() >= 6, "{}", grown.len());
+    for case in &grown {
+        growth::grew(&case.head(0), &case.head(1), &case.proof).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    }
+    assert!(grown.iter().any(|case| case.kind == LogKind::Ct));
+}
+
+#[test]
+fn altered_or_exchanged_proofs_are_refused() {
+    let Some(grown) = grown() else { return };
+    for case in &grown {
+        let [old, new] = [case.head(0), case.head(1)];
+        let refused = |proof: &[[u8; 32]]| growth::grew(&old, &new, proof).unwrap_err();
+        for at in 0..case.proof.len() {
+            for bit in [0, 77, 255] {
+                let mut proof = case.proof.clone();
+                proof[at][bit / 8] ^= 1 << (bit % 8);
+                refused(&proof);
+            }
+            let mut proof = case.proof.clone();
+            proof.remove(at);
+            refused(&proof);
+            let mut proof = case.proof.clone();
+            proof.insert(at, case.proof[at]);
+            refused(&proof);
+            if at > 0 {
+                let mut proof = case.proof.clone();
+                proof.swap(at, at - 1);
+                refused(&proof);
+            }
+        }
+        let mut longer = case.proof.clone();
+        longer.push([0; 32]);
+        refused(&longer);
+        // Backwards, and with the proof of another log.
+        growth::grew(&new, &old, &case.proof).unwrap_err();
+        for other in grown.iter().filter(|other| other.name != case.name) {
+            if other.proof != case.proof {
+                refused(&other.proof);
+            }
+            growth::grew(&old, &other.head(1), &case.proof).unwrap_err();
+            growth::grew(&other.head(0), &new, &case.proof).unwrap_err();
+            // A head is nobody else's.
+            Head::parse(case.kind, &case.texts[1])
+                .and_then(|head| head.signed_by(&other.log))
+                .expect_err("another log's key");
+        }
+    }
+}
+
+#[test]
+fn altered_heads_are_nobodys() {
+    let Some(grown) = grown() else { return };
+    for case in &grown {
+        for text in &case.texts {
+            let head = Head::parse(case.kind, text).unwrap();
+            for at in 0..text.len() {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] ^= 1;
+                let Ok(altered) = String::from_utf8(bytes) else { continue };
+                let Ok(altered) = Head::parse(case.kind, &altered) else { continue };
+                let same = (altered.size(), altered.root(), altered.origin())
+                    == (head.size(), head.root(), head.origin());
+                if altered.signed_by(&case.log).is_ok() {
+                    // Only what is not part of the statement: the name beside the signature.
+                    assert!(same && case.kind == LogKind::Rekor, "{}: byte {at}", case.name);
+                }
+            }
+        }
+    }
+}
+
+/// A minted log that can be asked for any head, and another one with the same key and other leaves.
+struct Fork {
+    log: Log,
+    honest: Rekor,
+    lying: Rekor,
+}
+
+impl Fork {
+    fn new() -> Self {
+        let sigstore = Sigstore::new(77);
+        let root = TrustedRoot::from_json(sigstore.trusted_root().json().as_bytes()).unwrap();
+        let view = TrustView::build("minted", &root);
+        let log = view.logs_of(LogKind::Rekor, sigstore.rekor.key.key_id()).next().unwrap().clone();
+        let host = sigstore.rekor.host.clone();
+        let (honest, lying) = (Rekor::new(77, &host), Rekor::new(77, &host));
+        for at in 0..20_u8 {
+            honest.append_bytes("hashedrekord", "0.0.1", vec![at], 1_700_000_000);
+            lying.append_bytes("hashedrekord", "0.0.1", vec![at ^ u8::from(at > 9)], 1_700_000_000);
+        }
+        Self { log, honest, lying }
+    }
+
+    fn history(&self, links: &[(&Rekor, usize, Option<usize>)], ties: &[(&Rekor, usize, &Rekor, usize)]) -> History {
+        let first = Head::parse(LogKind::Rekor, &links[0].0.checkpoint_at(links[0].1)).unwrap();
+        let mut history = History::new(first.signed_by(&self.log).unwrap().log());
+        for (rekor, size, from) in links {
+            let proof = from.map(|from| rekor.consistency(from, *size).iter().map(hex::encode).collect());
+            let proof = if from.is_none() && history.heads.is_empty() { Some(Vec::new()) } else { proof };
+            history.heads.push(Link { head: rekor.checkpoint_at(*size), proof });
+        }
+        for (rekor, size, prover, to) in ties {
+            let proof = Some(prover.consistency(*size, *to).iter().map(hex::encode).collect());
+            history.ties.push(Tie { head: rekor.checkpoint_at(*size), proof, to: *to as u64 });
+        }
+        history
+    }
+}
+
+fn code(finding: Option<Finding>) -> Option<(String, Severity)> {
+    finding.map(|f| (f.code.to_owned(), f.severity))
+}
+
+#[test]
+fn heads_are_kept_and_only_replaced_by_what_goes_on_from_them() {
+    let fork = Fork::new();
+    let h = &fork.honest;
+    let mut state = LogState::default();
+    let first = fork.history(&[(h, 7, None), (h, 12, Some(7))], &[(h, 6, h, 12), (h, 12, h, 12)]);
+    assert_eq!(state.take(&first, &fork.log).unwrap(), None);
+    assert_eq!((state.logs.len(), state.logs[0].size), (1, 12));
+    let next = fork.history(&[(h, 7, None), (h, 12, Some(7)), (h, 21, Some(12))], &[]);
+    assert_eq!(state.take(&next, &fork.log).unwrap(), None);
+    assert_eq!(state.logs[0].size, 21);
+    // An older one changes nothing, one that begins after the kept head proves nothing.
+    assert_eq!(state.take(&first, &fork.log).unwrap(), None);
+    assert_eq!(state.logs[0].size, 21);
+    let cut = fork.history(&[(h, 23, None), (h, 25, Some(23))], &[]);
+    assert_eq!(
+        code(state.take(&cut, &fork.log).unwrap()),
+        Some((codes::NOT_PROVEN.name.to_owned(), Severity::Warning))
+    );
+    assert_eq!(state.logs[0].size, 21);
+    assert!(state.doubted().is_empty());
+    // What is written is read again, and only so.
+    let bytes = state.render().unwrap();
+    assert_eq!(LogState::parse(&bytes).unwrap(), state);
+    assert!(LogState::parse(&[&bytes[..], b" "].concat()).is_err());
+}
+
+#[test]
+fn two_histories_are_a_split_view_for_good() {
+    let fork = Fork::new();
+    let (h, l) = (&fork.honest, &fork.lying);
+    let split = |history: &History, state: &mut LogState| {
+        let found = code(state.take(history, &fork.log).unwrap());
+        assert_eq!(found, Some((codes::SPLIT_VIEW.name.to_owned(), Severity::Warning)));
+        assert_eq!(state.doubted().len(), 1);
+        let kept = &state.logs[0];
+        assert!(kept.other.as_ref().is_some_and(|other| *other != kept.head), "{kept:?}");
+    };
+    // The same size with another root.
+    let mut state = LogState::default();
+    assert_eq!(state.take(&fork.history(&[(h, 20, None)], &[]), &fork.log).unwrap(), None);
+    split(&fork.history(&[(l, 20, None)], &[]), &mut state);
+    // It stays so, whatever comes later.
+    split(&fork.history(&[(h, 20, None), (h, 25, Some(20))], &[(l, 22, h, 25)]), &mut state.clone());
+    assert_eq!(state.take(&fork.history(&[(h, 20, None), (h, 25, Some(20))], &[]), &fork.log).unwrap(), None);
+    assert_eq!((state.logs[0].size, state.doubted().len()), (25, 1));
+    // A link whose proof is of the other history, or is missing.
+    split(&fork.history(&[(h, 20, None), (l, 25, Some(20))], &[]), &mut LogState::default());
+    split(&fork.history(&[(h, 20, None), (h, 25, None)], &[]), &mut LogState::default());
+    // Evidence with a checkpoint of the other history.
+    split(&fork.history(&[(h, 20, None), (h, 25, Some(20))], &[(l, 22, h, 25)]), &mut LogState::default());
+    split(&fork.history(&[(h, 25, None)], &[(l, 25, l, 25)]), &mut LogState::default());
+    // Where both histories are still one, there is nothing to see.
+    let fine = fork.history(&[(h, 9, None), (l, 12, Some(9))], &[]);
+    assert_eq!(LogState::default().take(&fine, &fork.log).unwrap(), None);
+}
+
+#[test]
+fn what_a_log_cannot_have_said_is_a_fault() {
+    let fork = Fork::new();
+    let (h, stranger) = (&fork.honest, Rekor::new(78, &fork.honest.host));
+    let good = fork.history(&[(h, 7, None), (h, 12, Some(7))], &[(h, 6, h, 12)]);
+    let bytes = good.clone().render().unwrap();
+    assert_eq!(History::parse(&bytes).unwrap(), good);
+    assert!(matches!(good.judge(&fork.log, None).unwrap(), Outcome::Grew(head) if head.head().size() == 12));
+    let refused = |change: &dyn Fn(&mut History)| {
+        let mut history = good.clone();
+        change(&mut history);
+        history.judge(&fork.log, None).unwrap_err()
+    };
+    refused(&|x| x.heads[1].head = stranger.checkpoint_at(5));
+    refused(&|x| x.heads[0].head = x.heads[0].head.replace(" - ", " + "));
+    refused(&|x| x.heads.swap(0, 1));
+    refused(&|x| x.heads[1].head = x.heads[0].head.clone());
+    refused(&|x| x.ties[0].to = 11);
+    refused(&|x| x.ties[0].head = h.checkpoint_at(13));
+    refused(&|x| x.ties[0].head = stranger.checkpoint_at(5));
+    refused(&|x| x.key_id = hex::encode([7; 32]));
+    refused(&|x| x.origin = "another".to_owned());
+    refused(&|x| x.kind = LogKind::Ct);
+    let shape = |change: &dyn Fn(&mut History)| {
+        let mut history = good.clone();
+        change(&mut history);
+        History::parse(&serde_json::to_vec(&history).unwrap()).unwrap_err()
+    };
+    shape(&|x| x.heads.clear());
+    shape(&|x| x.format = "sealock.dev/log-history/v2".to_owned());
+    shape(&|x| x.key_id = "00".to_owned());
+    let mut long = good.clone();
+    long.heads = vec![good.heads[0].clone(); growth::MAX_HEADS + 1];
+    assert!(History::parse(&serde_json::to_vec(&long).unwrap()).is_err());
+    // Proofs that are no hashes never pass for proofs.
+    for proof in [vec!["zz".to_owned()], vec!["AB".repeat(32)], vec!["ab".repeat(32); 65]] {
+        let mut history = good.clone();
+        history.heads[1].proof = Some(proof);
+        assert!(matches!(history.judge(&fork.log, None).unwrap(), Outcome::Split(Contradiction { .. })));
+    }
+}
+
+#[test]
+fn the_oldest_heads_are_left_out_first() {
+    let fork = Fork::new();
+    let h = &fork.honest;
+    let mut history = fork.history(&[(h, 7, None), (h, 12, Some(7))], &[(h, 6, h, 7), (h, 8, h, 12)]);
+    let more = growth::MAX_HEADS;
+    let link = history.heads[0].clone();
+    history.heads.splice(0..0, std::iter::repeat_n(link, more - 1));
+    history.render().unwrap();
+    assert_eq!(history.heads.len(), more);
+    assert_eq!(history.heads[0].proof, Some(Vec::new()));
+    let mut short = fork.history(&[(h, 12, None)], &[(h, 6, h, 7), (h, 8, h, 12)]);
+    short.render().unwrap();
+    assert_eq!(short.ties.len(), 1, "a tie to a head that is gone goes too");
+}
