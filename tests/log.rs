@@ -49,7 +49,10 @@ fn grown() -> Option<Vec<Grown>> {
         let key = sealock::crypto::PublicKey::from_pem(std::str::from_utf8(&pem).unwrap()).unwrap();
         let name = row["log"].as_str().unwrap().to_owned();
         let kind = if name.starts_with("ctlog") { LogKind::Ct } else { LogKind::Rekor };
-        let log = view.logs_of(kind, sealock::crypto::sha256(key.spki())).next().unwrap_or_else(|| panic!("{name} is in no root"));
+        let log = view
+            .logs_of(kind, sealock::crypto::sha256(key.spki()))
+            .next()
+            .unwrap_or_else(|| panic!("{name} is in no root"));
         let hash = |v: &serde_json::Value| hex::decode(v.as_str().unwrap()).unwrap().try_into().unwrap();
         Grown {
             log: log.clone(),
@@ -67,7 +70,8 @@ fn real_logs_only_grew() {
     let Some(grown) = grown() else { return };
     assert!(grown.len() >= 6, "{}", grown.len());
     for case in &grown {
-        growth::grew(&case.head(0), &case.head(1), &case.proof).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        growth::grew(&case.head(0), &case.head(1), &case.proof)
+            .unwrap_or_else(|e| panic!("{}: {e}", case.name));
     }
     assert!(grown.iter().any(|case| case.kind == LogKind::Ct));
 }
@@ -159,7 +163,11 @@ impl Fork {
         Self { log, honest, lying }
     }
 
-    fn history(&self, links: &[(&Rekor, usize, Option<usize>)], ties: &[(&Rekor, usize, &Rekor, usize)]) -> History {
+    fn history(
+        &self,
+        links: &[(&Rekor, usize, Option<usize>)],
+        ties: &[(&Rekor, usize, &Rekor, usize)],
+    ) -> History {
         let first = Head::parse(LogKind::Rekor, &links[0].0.checkpoint_at(links[0].1)).unwrap();
         let mut history = History::new(first.signed_by(&self.log).unwrap().log());
         for (rekor, size, from) in links {

@@ -9,5 +9,6 @@ pub mod operators;
 pub mod plan;
 pub mod pull;
 pub mod registry;
+pub mod rekor;
 pub mod seal;
 pub mod trust_root;

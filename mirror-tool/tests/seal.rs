@@ -17,5 +17,7 @@ mod gap;
 mod hands;
 #[path = "seal/kills.rs"]
 mod kills;
+#[path = "seal/split.rs"]
+mod split;
 #[path = "seal/transfers.rs"]
 mod transfers;

@@ -115,7 +115,8 @@ fn bundle(
         Some(loaded) => {
             let state = TrustState::of_store(trust);
             let doubted = or_told(transfer::doubted(trust), args, output)?;
-            let judged = judge(args, &|name| state.in_force(name), &doubted, loaded, (&plan, &plan.images()))?;
+            let judged =
+                judge(args, &|name| state.in_force(name), &doubted, loaded, (&plan, &plan.images()))?;
             for (_, digest) in kept_out(&judged.decisions) {
                 plan.withhold(&digest);
             }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use super::{
     Content, Evidence, EvidenceFault, Form, Kind, LogEntry, Signer, dsse, encoding, limits, statement,
 };
-use crate::crypto::pem;
+use crate::crypto::{Certificate, pem};
 use crate::image::Digest;
 
 /// Media type of a classic signature layer.
@@ -178,6 +178,20 @@ impl Claim {
             annotations,
         })
     }
+}
+
+/// The log entry in a layer's annotations, for whoever looks for entries alone.
+///
+/// # Errors
+/// [`EvidenceFault`] naming the member.
+pub fn entry_of(annotations: &BTreeMap<String, String>) -> Result<Option<LogEntry>, EvidenceFault> {
+    annotations.get(BUNDLE).map(|text| log_entry(text)).transpose()
+}
+
+/// The certificate in a layer's annotations, unverified.
+pub fn leaf_of(annotations: &BTreeMap<String, String>) -> Option<Certificate> {
+    let first = certificates(CERTIFICATE, annotations.get(CERTIFICATE)?).ok()?.into_iter().next()?;
+    Certificate::from_der(&first).ok()
 }
 
 /// Reads the annotation that carries a Rekor v1 entry with its promise.

@@ -130,7 +130,10 @@ fn hashes(proof: &[String]) -> Result<Vec<[u8; 32]>, String> {
         let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
         hex::decode(text).ok().filter(|_| lower).and_then(|b| b.try_into().ok())
     };
-    proof.iter().map(|text| one(text).ok_or_else(|| "a hash is not 64 lower-case digits".to_owned())).collect()
+    proof
+        .iter()
+        .map(|text| one(text).ok_or_else(|| "a hash is not 64 lower-case digits".to_owned()))
+        .collect()
 }
 
 /// The reason why `proof` does not lead from one to the other, if it does not.
@@ -194,7 +197,11 @@ impl History {
     fn signed(&self, text: &str, log: &Log) -> Result<SignedHead, HistoryFault> {
         let head = Head::parse(self.kind, text).map_err(|e| self.fault(e))?;
         if head.origin() != self.origin {
-            return Err(self.fault(format!("a head of {:?} among those of {:?}", head.origin(), self.origin)));
+            return Err(self.fault(format!(
+                "a head of {:?} among those of {:?}",
+                head.origin(),
+                self.origin
+            )));
         }
         head.signed_by(log).map_err(|e| self.fault(e))
     }
@@ -222,7 +229,9 @@ impl History {
         for tie in &self.ties {
             let evidence = self.signed(&tie.head, log)?;
             let Some(head) = heads.iter().find(|head| head.head().size() == tie.to) else {
-                return Err(self.fault(format!("evidence is tied to a head of {} leaves that is not in it", tie.to)));
+                return Err(
+                    self.fault(format!("evidence is tied to a head of {} leaves that is not in it", tie.to))
+                );
             };
             if evidence.head().size() > tie.to {
                 return Err(self.fault("evidence is tied to a head that is older"));
@@ -245,7 +254,9 @@ impl History {
             return Ok(Outcome::Split(found));
         }
         match heads.pop() {
-            Some(newest) if kept.is_none_or(|kept| newest.head().size() >= kept.size) => Ok(Outcome::Grew(newest)),
+            Some(newest) if kept.is_none_or(|kept| newest.head().size() >= kept.size) => {
+                Ok(Outcome::Grew(newest))
+            }
             Some(_) => Ok(Outcome::Older),
             None => Err(self.fault("it has no head")),
         }
@@ -261,8 +272,12 @@ impl History {
         if let (true, Some(first)) = (more > 0, self.heads.first_mut()) {
             first.proof = Some(Vec::new());
         }
-        let sizes: Vec<u64> =
-            self.heads.iter().filter_map(|l| Head::parse(self.kind, &l.head).ok()).map(|h| h.size()).collect();
+        let sizes: Vec<u64> = self
+            .heads
+            .iter()
+            .filter_map(|l| Head::parse(self.kind, &l.head).ok())
+            .map(|h| h.size())
+            .collect();
         self.ties.retain(|tie| sizes.contains(&tie.to));
         let more = self.ties.len().saturating_sub(MAX_TIES);
         self.ties.drain(..more);

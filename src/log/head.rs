@@ -73,12 +73,14 @@ struct TreeHead {
     tree_size: u64,
     timestamp: u64,
     sha256_root_hash: String,
-    tree_head_signature: String,
+    #[serde(rename = "tree_head_signature")]
+    signature: String,
 }
 
 impl TreeHead {
     fn parse(text: &str) -> Result<Self, String> {
-        json::parse(text.as_bytes(), Spelling::Exact).map_err(|e| format!("the tree head cannot be read: {e}"))
+        json::parse(text.as_bytes(), Spelling::Exact)
+            .map_err(|e| format!("the tree head cannot be read: {e}"))
     }
 
     fn root(&self) -> Result<[u8; 32], String> {
@@ -92,7 +94,7 @@ impl TreeHead {
         message.extend_from_slice(&self.timestamp.to_be_bytes());
         message.extend_from_slice(&self.tree_size.to_be_bytes());
         message.extend_from_slice(&root);
-        let Ok(signed) = STANDARD.decode(&self.tree_head_signature) else { return false };
+        let Ok(signed) = STANDARD.decode(&self.signature) else { return false };
         let Some((&[hash, algorithm, high, low], signature)) = signed.split_first_chunk::<4>() else {
             return false;
         };

@@ -98,21 +98,14 @@ impl LogState {
             size: newest.head().size(),
             root: hex::encode(newest.head().root()),
         };
-        match self.at(log) {
-            Some(at) => {
-                if let Some(known) = self.logs.get_mut(at) {
-                    // What was contradicted once stays so.
-                    let other = known.other.take();
-                    *known = Kept { other, ..kept };
-                }
-            }
-            None => {
-                self.logs.push(kept);
-                self.logs.sort_by(|a, b| {
-                    (a.kind, &a.key_id, &a.origin).cmp(&(b.kind, &b.key_id, &b.origin))
-                });
-            }
+        if let Some(known) = self.at(log).and_then(|at| self.logs.get_mut(at)) {
+            // What was contradicted once stays so.
+            let other = known.other.take();
+            *known = Kept { other, ..kept };
+            return;
         }
+        self.logs.push(kept);
+        self.logs.sort_by(|a, b| (a.kind, &a.key_id, &a.origin).cmp(&(b.kind, &b.key_id, &b.origin)));
     }
 
     /// Takes a history in under the key of `log`. Says what there is to say; a contradiction is among it, and kept.
@@ -146,7 +139,9 @@ impl LogState {
                         known.other = Some(other);
                     }
                     None => {
-                        let one = super::Head::parse(name.kind, &found.one).ok().and_then(|h| h.signed_by(log).ok());
+                        let one = super::Head::parse(name.kind, &found.one)
+                            .ok()
+                            .and_then(|h| h.signed_by(log).ok());
                         if let Some(one) = one {
                             self.keep(&name, &one);
                         }

@@ -33,6 +33,17 @@ pub(super) enum OpenFault {
     Io(io::Error),
 }
 
+impl OpenFault {
+    /// As an error of the system.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Absent => io::ErrorKind::NotFound.into(),
+            Self::Special(kind) => io::Error::other(format!("{kind} stands there")),
+            Self::Io(source) => source,
+        }
+    }
+}
+
 /// Opens a regular file for reading and tells its size.
 pub(super) fn open_regular(path: &Path) -> Result<(File, u64), OpenFault> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -10,9 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use crate::decision;
-use crate::evidence::{
-    EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, fetched, limits,
-};
+use crate::evidence::{EvidenceFault, Gathered, Kind, Piece, Place, State, bundle, classic, fetched, limits};
 use crate::image::manifest::{Content, Descriptor, MAX_MANIFEST, Manifest};
 use crate::image::{Digest, Reference};
 use crate::policy::Policy;
@@ -238,7 +236,8 @@ impl Walk<'_> {
     /// Adds proofs that were fetched later to the pieces from `first` on, which are of the manifest `digest`. They only
     /// strengthen: one that is not there or cannot be read leaves things as they are.
     fn fetched(&mut self, digest: &Digest, first: usize) {
-        let wants = |piece: &Piece| matches!(&piece.state, State::Read(evidence) if fetched::wanted(evidence));
+        let wants =
+            |piece: &Piece| matches!(&piece.state, State::Read(evidence) if fetched::wanted(evidence));
         if !self.out.pieces.iter().skip(first).any(wants) {
             return;
         }
@@ -251,7 +250,8 @@ impl Walk<'_> {
                 continue;
             }
             let Content::Image { layers, .. } = &manifest.content else { continue };
-            for layer in layers.iter().filter(|l| l.media_type == fetched::ARTIFACT_TYPE).take(1) {
+            for layer in layers.iter().filter(|l| l.media_type == fetched::ARTIFACT_TYPE).take(limits::LAYERS)
+            {
                 let Ok(bytes) = self.read(&layer.digest, fetched::MAX) else { continue };
                 let Ok(entry) = fetched::parse(&bytes) else { continue };
                 for piece in self.out.pieces.iter_mut().skip(first) {

@@ -27,6 +27,7 @@ use super::fault::During;
 use super::graph::{Contents, Graph};
 use super::import::Plan;
 use super::index::Entry;
+use super::source::Channel;
 use super::staging::SMALL;
 use super::writer::{INGEST, Writer};
 use super::{Source as _, SourceFault, Store, StoreFault, blob, codes, files, listing, name};
@@ -91,6 +92,29 @@ impl Writer {
         Ok(())
     }
 
+    /// Keeps the history of a log in `logs/` under `name`, replaced as a whole.
+    ///
+    /// # Errors
+    /// [`StoreFault::Io`].
+    pub fn keep_log(&self, name: &str, bytes: &[u8]) -> Result<(), StoreFault> {
+        let folder = self.root().join(LOGS);
+        files::make_directory(&folder)?;
+        files::replace(&self.root().join(INGEST).join("log.part"), &folder.join(name), bytes)
+    }
+
+    /// The history of a log; nothing where none is kept.
+    ///
+    /// # Errors
+    /// [`StoreFault::Io`].
+    pub fn log(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, StoreFault> {
+        let path = self.root().join(LOGS).join(name);
+        match blob::read_plain(&path, limit) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(blob::OpenFault::Absent) => Ok(None),
+            Err(fault) => Err(StoreFault::Io { what: "reading", path, source: fault.into_io() }),
+        }
+    }
+
     /// Keeps a document in `snapshots/` under `name`, replaced as a whole.
     ///
     /// # Errors
@@ -126,17 +150,15 @@ impl Writer {
         blob::read_plain(&path, limit).map_err(|fault| StoreFault::Io {
             what: "reading",
             path,
-            source: match fault {
-                blob::OpenFault::Absent => std::io::ErrorKind::NotFound.into(),
-                blob::OpenFault::Special(kind) => std::io::Error::other(format!("{kind} stands there")),
-                blob::OpenFault::Io(source) => source,
-            },
+            source: fault.into_io(),
         })
     }
 }
 
 /// Folder of the store for canonical JSON that seals rest on.
 const SNAPSHOTS: &str = "snapshots";
+/// Folder of the store for histories of logs.
+pub const LOGS: &str = "logs";
 
 impl Intake {
     /// Whether the store holds this content: large content if catalogue and size agree, else if the file hashes right
@@ -176,6 +198,12 @@ impl Intake {
     /// What the store has under a name by its own catalogue; a hint, not proof.
     pub fn named(&self, repository: &str, tag: &str) -> Option<Digest> {
         self.store.resolve(repository, tag).ok().map(|found| found.digest)
+    }
+
+    /// What the store holds by its own catalogue that refers to `subject`; a hint, not proof.
+    pub fn referrers(&self, subject: &Digest) -> Vec<Digest> {
+        let attachments = self.store.attachments("", subject).unwrap_or_default().into_iter();
+        attachments.filter(|a| a.channel == Channel::Referrer).map(|a| a.manifest).collect()
     }
 
     fn part_path(&self, digest: &Digest) -> PathBuf {

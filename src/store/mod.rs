@@ -68,7 +68,7 @@ pub use archive::{Archived, LayoutArchive};
 pub use fault::StoreFault;
 pub use fsck::{FsckReport, fsck};
 pub use import::{ImportOptions, ImportReport, Plan};
-pub use ingest::{Arrival, Intake, Part};
+pub use ingest::{Arrival, Intake, LOGS, Part};
 pub use layout::{Directory, Layout, LayoutDirectory, Picked};
 pub use reader::{Listed, Store};
 pub use reindex::{ReindexReport, reindex};

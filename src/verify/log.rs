@@ -120,7 +120,8 @@ pub(super) fn prove<'e>(
     stamps: &Stamps,
 ) -> Result<Found<'e>, Rejection> {
     let entries = &signed.evidence().entries;
-    let mut found = Found { proven: Vec::new(), aside: Vec::new(), root: view.name().to_owned(), doubted: None };
+    let mut found =
+        Found { proven: Vec::new(), aside: Vec::new(), root: view.name().to_owned(), doubted: None };
     let mut seen = std::collections::HashSet::new();
     for entry in entries {
         if entry.promise.is_none() && entry.proof.is_none() {

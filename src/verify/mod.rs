@@ -332,6 +332,11 @@ pub fn issuer(certificate: &Certificate, kind: Kind) -> Option<&str> {
     newer.or(certificate.oidc_issuer.as_deref())
 }
 
+/// Key ids (SHA-256) of the CT logs that a certificate names, unverified: for asking those logs.
+pub fn promised_by(certificate: &Certificate) -> Vec<[u8; 32]> {
+    sct::promised_by(certificate)
+}
+
 /// Verifies one piece of evidence against one demand.
 pub fn verify(evidence: &Evidence, demand: &Demand<'_>) -> (Account, Result<Verified, Rejection>) {
     let mut account = Account::new();

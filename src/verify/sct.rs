@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::Rejection;
 use super::certificate::Chain;
 use crate::crypto::certificate::SCT_LIST;
-use crate::crypto::der_slice;
+use crate::crypto::{Certificate, der_slice};
 use crate::evidence::limits;
 use crate::log::head::tls_hash;
 use crate::trust::TrustView;
@@ -66,6 +66,12 @@ pub(super) fn prove(chain: &Chain<'_>, view: &TrustView) -> Result<(), Rejection
     } else {
         Err(none("no SCT of the certificate is of a CT log that the trust root knows"))
     }
+}
+
+/// Key ids of the CT logs that a certificate names, unverified.
+pub(super) fn promised_by(certificate: &Certificate) -> Vec<[u8; 32]> {
+    let scts = certificate.sct_list.as_deref().and_then(parse_list).unwrap_or_default();
+    scts.iter().take(limits::SCTS).map(|sct| sct.log_id).collect()
 }
 
 fn by_known_log(sct: &Sct<'_>, chain: &Chain<'_>, tbs: &[u8], view: &TrustView) -> Result<(), Rejection> {

@@ -7,13 +7,17 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 use sealock::cli::exit::{Failure, Status};
 use sealock::cli::output::Output;
 use sealock::cli::place::store_directory;
 use sealock::cli::store::PATIENCE;
 use sealock::cli::{clock, roots};
+use sealock::log::codes;
+use sealock::policy::Loaded;
 use sealock::report::text::escape;
 use sealock::store::Writer;
+use sealock::trust::TrustView;
 use serde::Serialize;
 
 use super::network::{NetworkArgs, run as wait};
@@ -21,6 +25,8 @@ use super::wanted::WantedArgs;
 use crate::pull::commit::{self, Demand, Fate, ImageReport};
 use crate::pull::fetch::{self, Event, Fetching};
 use crate::pull::walk;
+use crate::rekor::history::LogReport;
+use crate::rekor::{Client, LogProofs, Logs, entries, history};
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
@@ -36,6 +42,9 @@ pub struct PullArgs {
     require_verifiable: bool,
     #[command(flatten)]
     roots: roots::RootArgs,
+    /// Whether to fetch inclusion proofs for signatures that came with a log's promise only, and the logs' histories
+    #[arg(long, value_enum, default_value_t = LogProofs::Try, value_name = "WHEN")]
+    log_proofs: LogProofs,
     /// Ask everything, fetch no layers, change nothing
     #[arg(long)]
     dry_run: bool,
@@ -69,6 +78,9 @@ struct Report {
     dry_run: bool,
     images: Vec<ImageReport>,
     fetched: Fetched,
+    /// Each log that evidence rests on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logs: Vec<LogReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<String>,
 }
@@ -102,6 +114,12 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
     } else {
         None
     };
+    let ask_logs = !args.dry_run && args.log_proofs != LogProofs::Never;
+    let logs = if ask_logs {
+        Some((Client::new(&registries), known_logs(args, &read.loaded, started)?))
+    } else {
+        None
+    };
     let mut writer = if args.dry_run && !root.join("store.json").exists() {
         None
     } else {
@@ -113,7 +131,7 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
     let intake = writer.as_ref().map(Writer::intake).transpose()?;
     let progress = Progress::new(!args.no_progress);
     let undecided = |reason: String| Failure::undecided(anyhow!(reason));
-    let (order, walked, fetching) = wait(async {
+    let (order, walked, fetching, logs) = wait(async {
         let order = match &args.plan {
             Some(path) => read.planned(path)?,
             None => read.order(&registries).await?,
@@ -125,7 +143,14 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
                 .await
                 .map_err(undecided)?;
         }
-        Ok::<_, Failure>((order, walked, fetching))
+        let mut reports = Vec::new();
+        if let (Some((client, logs)), Some(intake), Some(writer)) = (&logs, &intake, &writer) {
+            let rests =
+                entries::rests((client, logs), args.log_proofs, intake, &mut walked, &order.waivers).await;
+            reports =
+                history::keep(client, logs, &rests.map_err(undecided)?, writer).await.map_err(undecided)?;
+        }
+        Ok::<_, Failure>((order, walked, fetching, reports))
     })??;
     progress.end();
     let mut fetched = Fetched { blobs: fetching.blobs, bytes: fetching.bytes, held: fetching.held, new: 0 };
@@ -146,12 +171,17 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         (commit::report(&order, &walked), None)
     };
     let status = images.iter().map(|image| status(image.fate)).max().unwrap_or(Status::Misuse);
+    // Nobody on the far side can decide by a log that contradicts itself; one that is silent fails those who asked.
+    let silent = |log: &LogReport| args.log_proofs == LogProofs::Require && log.unknown.is_some();
+    let status =
+        if logs.iter().any(|log| log.split || silent(log)) { status.max(Status::Undecided) } else { status };
     let report = Report {
         schema: "sealock.dev/mirror-pull/v1",
         store: root.display().to_string(),
         dry_run: args.dry_run,
         images,
         fetched,
+        logs,
         ledger,
     };
     match args.output {
@@ -163,6 +193,17 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         Format::Human => output.data(&human(&report))?,
     }
     Ok(status)
+}
+
+/// The logs that the roots of this run name.
+fn known_logs(args: &PullArgs, loaded: &Loaded, at: Timestamp) -> Result<Logs, Failure> {
+    let mut views = roots::given(&args.roots)?;
+    let documents = loaded.trust_roots.iter();
+    views.extend(documents.map(|document| TrustView::build(document.name.clone(), &document.root)));
+    let held = roots::load(&args.roots, &[], &loaded.policies, args.store.as_deref(), at)?;
+    views.push(held.roots.default);
+    views.extend(held.roots.named.into_values());
+    Ok(Logs::new(views))
 }
 
 fn status(fate: Fate) -> Status {
@@ -202,6 +243,27 @@ fn human(report: &Report) -> String {
     let verb = if report.dry_run { "to fetch" } else { "fetched" };
     let _ =
         writeln!(text, "blobs: {} {verb} ({} bytes), {} held", fetched.blobs, fetched.bytes, fetched.held);
+    for log in &report.logs {
+        let name = if log.origin.is_empty() { &log.url } else { &log.origin };
+        let size = log.size.map_or("no head".to_owned(), |size| format!("{size} leaves"));
+        let before = log.before.map(|before| format!(", {before} before")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "log {}: {size}{before}, {} checkpoints of evidence tied to it",
+            escape(name),
+            log.tied
+        );
+        if log.split {
+            let _ = writeln!(
+                text,
+                "  it shows two histories ({}): what it vouches for will be undecided on the far side",
+                codes::SPLIT_VIEW.name
+            );
+        }
+        if let Some(unknown) = &log.unknown {
+            let _ = writeln!(text, "  unknown: {}", escape(unknown));
+        }
+    }
     if let Some(ledger) = &report.ledger {
         let _ = writeln!(text, "ledger: snapshots/{ledger}");
     }

@@ -107,7 +107,8 @@ fn display_name(wanted: &Wanted) -> String {
 }
 
 impl Walked {
-    fn finish(&mut self, waivers: &[super::Waiver]) {
+    /// Orders the questions, and waives those that may stay open.
+    pub fn finish(&mut self, waivers: &[super::Waiver]) {
         self.questions.sort_by_key(|q| (q.subject, q.place.clone(), q.channel.clone()));
         self.questions.dedup();
         for question in self.questions.iter_mut().filter(|q| q.state == State::Unknown) {
@@ -318,8 +319,20 @@ impl Walk<'_> {
 
     /// Asks every way about `subject`.
     async fn ask(&mut self, repository: &Repository, subject: Digest, depth: usize) {
-        if depth > MAX_DEPTH || !self.asked.insert(subject) {
+        if !self.asked.insert(subject) {
             return;
+        }
+        if depth > MAX_DEPTH {
+            // Nobody judges that deep, and a chain without an end must not hold the image up. It is said, though.
+            return self.done.questions.push(Question {
+                answer: "not asked".to_owned(),
+                channel: "every-channel".to_owned(),
+                digests: Vec::new(),
+                state: State::Waived,
+                subject,
+                waiver: Some(format!("evidence on evidence is followed {MAX_DEPTH} deep")),
+                place: repository.name.clone(),
+            });
         }
         let own = SourcePlace { repository: repository.clone(), prefix: String::new() };
         let mut places = vec![own];

@@ -21,6 +21,7 @@ use super::{Network, NetworkFault, limits, reach};
 #[derive(Clone, Debug)]
 pub struct Registries {
     shared: Arc<Shared>,
+    tries: u32,
 }
 
 #[derive(Debug)]
@@ -114,7 +115,14 @@ impl Registries {
     ) -> Result<Self, NetworkFault> {
         let client = network.client()?;
         let hosts = Mutex::new(HashMap::new());
-        Ok(Self { shared: Arc::new(Shared { network, client, clock, keychain, hosts }) })
+        let shared = Arc::new(Shared { network, client, clock, keychain, hosts });
+        Ok(Self { shared, tries: limits::TRIES })
+    }
+
+    /// The same client with another number of tries, for what can be done without.
+    #[must_use]
+    pub fn with_tries(&self, tries: u32) -> Self {
+        Self { shared: Arc::clone(&self.shared), tries: tries.max(1) }
     }
 
     /// The server of a repository.
@@ -153,6 +161,15 @@ impl Registries {
             Ok(host) => host,
             Err(doubt) => return Answer::Unknown(doubt),
         };
+        let mut url = url.clone();
+        if self.shared.network.stand_ins.contains_key(&repository.registry) {
+            // What stands in for a host stands in for all that is asked of it.
+            let rest = url.query().map_or_else(|| url.path().to_owned(), |q| format!("{}?{q}", url.path()));
+            url = match host.base.join(&rest) {
+                Ok(url) => url,
+                Err(e) => return Answer::Unknown(Doubt::new(format!("no URL can be made: {e}"))),
+            };
+        }
         if host.base.scheme() != url.scheme() {
             return Answer::Unknown(Doubt::new(format!(
                 "{} is asked with {}, and the URL says {} (see --plain-http)",
@@ -165,7 +182,7 @@ impl Registries {
             host: &host,
             repository: &repository,
             method: Method::GET,
-            url: url.clone(),
+            url,
             accept: "*/*",
             from: 0,
             follow: Follow::Anywhere,
@@ -212,8 +229,8 @@ impl Registries {
         *tried += 1;
         match trouble {
             Trouble::End(doubt) => Err(doubt),
-            Trouble::Again(mut doubt, _) if *tried >= limits::TRIES => {
-                doubt.reason = format!("{} (after {} tries)", doubt.reason, limits::TRIES);
+            Trouble::Again(mut doubt, _) if *tried >= self.tries => {
+                doubt.reason = format!("{} (after {} tries)", doubt.reason, self.tries);
                 Err(doubt)
             }
             Trouble::Again(mut doubt, demanded) => {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sealock::log::growth::{History, MAX_HISTORY};
 use sealock::seal::snapshot::{self, Changes};
 use sealock::seal::statement::{Content, Trust};
 use sealock::seal::{Operators, Snapshot, container};
-use sealock::store::{Store, transfer};
+use sealock::store::{LOGS, Store, transfer};
 use sealock_trust_root::disk::{DEFAULT_NAME, DirectorySource, TrustState, is_name};
 use sealock_trust_root::source::RepositorySource;
 use sealock_trust_root::tuf;
@@ -97,6 +98,9 @@ impl Documents {
                 put(name, content)?;
             }
         }
+        for (name, content) in histories(order.store)? {
+            put(format!("logs/{name}"), content)?;
+        }
         let mut trust = Vec::new();
         for source in order.trust {
             trust.push(load(source, order)?);
@@ -156,6 +160,29 @@ pub fn ledgers(store: &Path) -> Result<Vec<PathBuf>, SealingFault> {
         }
     }
     found.sort();
+    Ok(found)
+}
+
+/// Histories of logs in the store, by file name.
+fn histories(store: &Path) -> Result<BTreeMap<String, Vec<u8>>, SealingFault> {
+    let folder = store.join(LOGS);
+    let mut found = BTreeMap::new();
+    if !folder.exists() {
+        return Ok(found);
+    }
+    for entry in files::io(&folder, std::fs::read_dir(&folder))? {
+        let path = files::io(&folder, entry)?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        let content = files::read(&path, MAX_HISTORY)?;
+        let read = History::parse(&content);
+        if !read.is_ok_and(|history| history.log().file_name() == name) {
+            return Err(SealingFault::Misuse(format!(
+                "{} is no history of a log: move it out of the store, and pull again",
+                path.display()
+            )));
+        }
+        found.insert(name, content);
+    }
     Ok(found)
 }
 

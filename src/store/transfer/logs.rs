@@ -108,7 +108,6 @@ pub(super) fn kept(root: &Path, digest: Option<&str>) -> Result<LogState, StoreF
 /// [`StoreFault`] where the state cannot be read: that is no "none".
 pub fn doubted(root: &Path) -> Result<BTreeSet<[u8; 32]>, StoreFault> {
     let Some(bytes) = accepted::floors(root)? else { return Ok(BTreeSet::new()) };
-    let floors: Floors =
-        canonical::parse("floors.json", &bytes).map_err(|e| accepted::damaged(root, e))?;
+    let floors: Floors = canonical::parse("floors.json", &bytes).map_err(|e| accepted::damaged(root, e))?;
     Ok(kept(root, floors.seal.as_deref())?.doubted())
 }

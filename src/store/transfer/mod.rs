@@ -319,7 +319,9 @@ impl<'w> Transfer<'w> {
         let mut documents = vec![(accepted::HEAD.to_owned(), head_of(quarantine)?)];
         for name in statement.contents.keys() {
             // What the store has in another form already is not kept twice.
-            if name != container::INDEX && name != container::LAYOUT && !name.starts_with("trust/")
+            if name != container::INDEX
+                && name != container::LAYOUT
+                && !name.starts_with("trust/")
                 && !name.starts_with(logs::FOLDER)
             {
                 documents.push((name.clone(), quarantine.document(name)?));

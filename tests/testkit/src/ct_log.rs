@@ -2,6 +2,7 @@
 
 use crate::calendar::Time;
 use crate::keys::{Algorithm, Hash, SigningKey};
+use crate::{base64, merkle};
 
 /// A log that promises to include what it is shown.
 #[derive(Clone, Debug)]
@@ -50,6 +51,24 @@ impl CtLog {
             extensions: Vec::new(),
             signature: self.key.sign(&signed, Hash::Sha256),
         }
+    }
+}
+
+impl CtLog {
+    /// What `get-sth` answers for a tree of `size` leaves with that root (RFC 6962 §3.5, §4.3).
+    pub fn tree_head(&self, size: usize, root: &merkle::Node, time: Time) -> String {
+        let timestamp = u64::try_from(time).unwrap() * 1000;
+        let mut signed = vec![0, 1];
+        signed.extend_from_slice(&timestamp.to_be_bytes());
+        signed.extend_from_slice(&u64::try_from(size).unwrap().to_be_bytes());
+        signed.extend_from_slice(root);
+        let mut signature = vec![4, 3];
+        signature.extend(vector16(&self.key.sign(&signed, Hash::Sha256)));
+        format!(
+            r#"{{"tree_size":{size},"timestamp":{timestamp},"sha256_root_hash":"{}","tree_head_signature":"{}"}}"#,
+            base64(root),
+            base64(&signature)
+        )
     }
 }
 

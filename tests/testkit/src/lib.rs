@@ -49,6 +49,7 @@
 //! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
 //! | a TUF repository and attacks on it | [`TufRepository`], [`tuf::Published`] |
 //! | an OCI registry over loopback, honest or scripted | [`Registry`], [`registry::Reply`] |
+//! | logs over loopback: Rekor v1, tiles as of v2, CT | [`log_server`] |
 //! | the example in the repository's root | [`example`] |
 //!
 //! It depends on none of Sealock's crates and has its own encoders (DER, JSON, tar, Merkle tree), and it signs with
@@ -78,6 +79,7 @@ pub mod identity;
 pub mod json;
 pub mod keys;
 pub mod layout;
+pub mod log_server;
 pub mod merkle;
 pub mod random;
 pub mod registry;

@@ -18,6 +18,7 @@ pub struct Rekor {
     /// Number of the tree, in the origin of checkpoints.
     pub tree_id: u64,
     leaves: Mutex<Vec<merkle::Node>>,
+    entries: Mutex<Vec<LogEntry>>,
 }
 
 /// An entry with everything that proves it. All fields may be changed; nothing is kept in step.
@@ -66,6 +67,7 @@ impl Rekor {
             host: host.to_owned(),
             tree_id: 1_193_050_959_000_000_000 + seed % 1_000_000_000,
             leaves: Mutex::new(leaves),
+            entries: Mutex::default(),
         }
     }
 
@@ -106,7 +108,18 @@ impl Rekor {
             proof,
         };
         entry.promise(&self.key);
+        self.entries.lock().unwrap().push(entry.clone());
         entry
+    }
+
+    /// Every entry that was appended, as it was then.
+    pub fn entries(&self) -> Vec<LogEntry> {
+        self.entries.lock().unwrap().clone()
+    }
+
+    /// Leaf hashes, in order.
+    pub fn leaves(&self) -> Vec<merkle::Node> {
+        self.leaves.lock().unwrap().clone()
     }
 
     /// How many entries it has.

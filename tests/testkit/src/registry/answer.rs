@@ -8,6 +8,8 @@ use crate::{base64, sha256_digest};
 /// Answers a request: the script first, then access, then content.
 pub(super) fn answer(state: &mut State, server: &Server, request: &Request) -> Reply {
     let key = format!("{} {}", request.method, request.path);
+    let exact = format!("{key}?{}", request.query);
+    let key = if state.script.contains_key(&exact) { exact } else { key };
     if let Some(script) = state.script.get_mut(&key) {
         match script.front() {
             Some((reply, true)) => return reply.clone(),

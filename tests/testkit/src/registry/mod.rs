@@ -200,7 +200,8 @@ impl Registry {
         self.server.state.lock().unwrap()
     }
 
-    /// Answers `METHOD /path` (without query) with `reply` from now on, after what [`Registry::script_times`] said.
+    /// Answers `METHOD /path` with `reply` from now on, whatever the query, after what [`Registry::script_times`] said.
+    /// `METHOD /path?query` answers that query alone, and goes before.
     pub fn script(&self, request: &str, reply: Reply) {
         let mut state = self.state();
         let script = state.script.entry(request.to_owned()).or_default();
