@@ -403,3 +403,43 @@ fn a_retired_log_vouches_for_nothing_without_a_time() {
     assert_eq!(judge(&evidence, &open), Ok("none"));
     assert_eq!(judge(&evidence, &ended), Err("verify/not-logged"));
 }
+
+/// A log that has shown two histories vouches for nothing and dates nothing; that is no denial either.
+#[test]
+fn a_doubted_log_decides_nothing() {
+    let case = Case::new(41);
+    let signed = case.sign(&case.keyless(), Shape::CLASSIC_KEYLESS);
+    let doubting =
+        |keys: &[[u8; 32]]| view(&case.sigstore.trusted_root()).doubting(&keys.iter().copied().collect());
+    let (rekor, ct) = (case.sigstore.rekor.key.key_id(), case.sigstore.ct_log.key.key_id());
+    let judge_under = |view: &TrustView, log: &dyn Fn(&TrustView) -> bool| {
+        let mut demand = case.demand_under(view);
+        if !log(view) {
+            demand.log = LogDemand::Optional(view);
+        }
+        judge(&signed, Shape::CLASSIC_KEYLESS, &demand).map(|_| ())
+    };
+    for required in [true, false] {
+        let asked = |_: &TrustView| required;
+        assert_eq!(judge_under(&doubting(&[]), &asked), Ok(()));
+        assert_eq!(judge_under(&doubting(&[[9; 32]]), &asked), Ok(()), "another log's key");
+        for keys in [&[rekor][..], &[ct], &[rekor, ct]] {
+            assert_eq!(judge_under(&doubting(keys), &asked), Err("log/split-view"), "{required}");
+        }
+    }
+    // What fails for another reason is still denied for that.
+    let view = doubting(&[rekor]);
+    let other = "sha256:".to_owned() + &"0".repeat(64);
+    let other: Digest = other.parse().unwrap();
+    let demand = Demand { subject: Subject::Image(&other), ..case.demand_under(&view) };
+    assert_eq!(judge(&signed, Shape::CLASSIC_KEYLESS, &demand).map(|_| ()), Err("verify/subject-differs"));
+    // A key whose log nobody asks for needs none.
+    let key = case.sigstore.key("k", Algorithm::P256);
+    let keyed = case.sign(&case.sigstore.keyed(&key), Shape::CLASSIC_KEYLESS);
+    let public = sealock::crypto::PublicKey::from_spki(&key.public_der()).unwrap();
+    let signer = SignerDemand::Key { key: &public, hash: sealock::verify::KeyHash::Own };
+    let demand = Demand { signer, log: LogDemand::None, ..case.demand_under(&view) };
+    assert!(judge(&keyed, Shape::CLASSIC_KEYLESS, &demand).is_ok());
+    let demand = Demand { signer, ..case.demand_under(&view) };
+    assert_eq!(judge(&keyed, Shape::CLASSIC_KEYLESS, &demand).map(|_| ()), Err("log/split-view"));
+}

@@ -232,7 +232,7 @@ impl Client {
                     .ok_or_else(bad)
             });
         }
-        let Some(number) = &tree.number else { return self.from_tiles(log, from, to).await };
+        let Some(number) = &tree.number else { return self.tiled(log, from, to).await };
         let path = format!("api/v1/log/proof?firstSize={from}&lastSize={to}&treeID={}", plain(number));
         readable(self.ask(log, &path, SMALL).await, |bytes| {
             let proof: Hashes = read("the proof", &bytes)?;
@@ -241,7 +241,7 @@ impl Client {
         })
     }
 
-    async fn from_tiles(&self, log: &Log, from: u64, to: u64) -> Answer<Vec<[u8; 32]>> {
+    async fn tiled(&self, log: &Log, from: u64, to: u64) -> Answer<Vec<[u8; 32]>> {
         let mut tiles = BTreeMap::new();
         for tile in tiles::needed(from, to) {
             match self.ask(log, &format!("api/v2/{}", tile.path()), tile.bytes()).await {

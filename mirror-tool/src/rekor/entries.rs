@@ -117,8 +117,12 @@ pub async fn rests(
     let carried = carried(intake, walked);
     let proven = complete(asked, mode, intake, &carried, walked, waivers).await?;
     let mut rests = Rests::default();
-    carried.iter().for_each(|carried| rests.on(&carried.entry, &carried.ct));
-    proven.iter().for_each(|entry| rests.on(entry, &[]));
+    for carried in &carried {
+        rests.on(&carried.entry, &carried.ct);
+    }
+    for entry in &proven {
+        rests.on(entry, &[]);
+    }
     Ok(rests)
 }
 

@@ -82,7 +82,9 @@ pub async fn keep(
     rests: &Rests,
     writer: &Writer,
 ) -> Result<Vec<LogReport>, String> {
-    let mut wanted: BTreeMap<(LogKind, [u8; 32]), (&Log, BTreeSet<&str>)> = BTreeMap::new();
+    // By kind and key: the log, and the checkpoints that came with evidence.
+    type Wanted<'w> = BTreeMap<(LogKind, [u8; 32]), (&'w Log, BTreeSet<&'w str>)>;
+    let mut wanted: Wanted<'_> = BTreeMap::new();
     for (log_id, checkpoints) in &rests.checkpoints {
         if let Some(log) = logs.signing(log_id).next() {
             let wanted = wanted.entry((LogKind::Rekor, log.entry.key_id)).or_insert((log, BTreeSet::new()));

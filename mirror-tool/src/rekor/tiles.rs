@@ -51,7 +51,7 @@ type Range = (u64, u64);
 
 /// Largest power of two below `count`, which is at least two.
 fn split(count: u64) -> u64 {
-    1 << (63 - (count - 1).leading_zeros())
+    1 << (count - 1).ilog2()
 }
 
 /// The subtrees whose hashes make the proof from `old` to `new` leaves, in order.
@@ -201,7 +201,9 @@ mod tests {
                 less.remove(tile);
                 assert_eq!(proof(old as u64, new as u64, &less), None);
                 let mut short = tiles.clone();
-                short.values_mut().for_each(|bytes| bytes.truncate(16));
+                for bytes in short.values_mut() {
+                    bytes.truncate(16);
+                }
                 assert_eq!(proof(old as u64, new as u64, &short), None);
             }
         }
