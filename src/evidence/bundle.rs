@@ -315,7 +315,7 @@ fn entry(raw: RawEntry) -> Result<LogEntry, EvidenceFault> {
         body: raw.canonicalized_body.0,
         promise: raw.inclusion_promise.map(|p| p.signed_entry_timestamp.0),
         proof,
-        fetched_proof: None,
+        fetched_proofs: Vec::new(),
     })
 }
 

@@ -215,7 +215,7 @@ fn log_entry(text: &str) -> Result<LogEntry, EvidenceFault> {
         body: encoding::base64("body of the log entry", text_member(payload, "body")?)?,
         promise: Some(encoding::base64("SignedEntryTimestamp", promise)?),
         proof: None,
-        fetched_proof: None,
+        fetched_proofs: Vec::new(),
     })
 }
 

@@ -16,7 +16,7 @@ use super::{Evidence, EvidenceFault, LogEntry, bundle, encoding};
 pub const ARTIFACT_TYPE: &str = "application/vnd.sealock.log-entry.v1+json";
 /// Largest layer, in bytes.
 pub const MAX: u64 = 4 * 1024 * 1024;
-/// Most manifests of this type that are looked at for one manifest of evidence.
+/// Most manifests of this type that are looked at for one manifest of evidence, and most proofs of one entry.
 pub const MOST: usize = 16;
 
 /// Reads the layer.
@@ -90,8 +90,8 @@ fn kind_version(body: &[u8]) -> (String, String) {
 pub fn attach(evidence: &mut Evidence, fetched: &LogEntry) {
     for entry in &mut evidence.entries {
         let same = entry.log_id == fetched.log_id && entry.body == fetched.body;
-        if same && is_promise_only(entry) && entry.fetched_proof.is_none() {
-            entry.fetched_proof.clone_from(&fetched.proof);
+        if same && is_promise_only(entry) && entry.fetched_proofs.len() < MOST {
+            entry.fetched_proofs.extend(fetched.proof.clone());
         }
     }
 }

@@ -143,8 +143,9 @@ pub struct LogEntry {
     pub promise: Option<Vec<u8>>,
     /// Inclusion proof with checkpoint.
     pub proof: Option<InclusionProof>,
-    /// One that was asked for later, where only a promise came with the signature ([`fetched`]).
-    pub fetched_proof: Option<InclusionProof>,
+    /// Those that were asked for later, where only a promise came with the signature ([`fetched`]). One that holds is
+    /// enough: whoever plants one that does not must not take its place.
+    pub fetched_proofs: Vec<InclusionProof>,
 }
 
 /// An RFC 6962 inclusion proof with the checkpoint that signs its root.

@@ -175,10 +175,10 @@ fn by_log(entry: &LogEntry, log: &Log, stamps: &Stamps) -> Result<(LogStrength, 
             LogStrength::Inclusion
         }
         // A proof that was fetched later strengthens, and one that does not hold weakens nothing.
-        None => match &entry.fetched_proof {
-            Some(proof) if inclusion::included(entry, proof, log).is_ok() => LogStrength::Inclusion,
-            _ => LogStrength::Promise,
-        },
+        None => {
+            let holds = |proof| inclusion::included(entry, proof, log).is_ok();
+            if entry.fetched_proofs.iter().any(holds) { LogStrength::Inclusion } else { LogStrength::Promise }
+        }
     };
     if time.is_none() && stamps.is_empty() && log.entry.window.end.is_some() {
         return Err("the log's key no longer counts, and nothing proves that the entry is older".to_owned());

@@ -290,6 +290,6 @@ fn parse_entry(entry: Answered) -> Result<LogEntry, String> {
             hashes,
             checkpoint: proof.checkpoint,
         }),
-        fetched_proof: None,
+        fetched_proofs: Vec::new(),
     })
 }
