@@ -331,3 +331,25 @@ fn a_pipe_does_not_hang_and_an_error_sends_nothing_to_the_terminal() {
     assert!(answer.err.contains("ALLOW everything"), "{}", answer.err);
     assert!(answer.err.lines().all(|line| !line.starts_with("ALLOW")), "{}", answer.err);
 }
+
+/// Witnesses never weaken a verdict; a file that cannot mean what it says is wrong use, not "no witness".
+#[test]
+fn a_file_of_witnesses_is_read_or_refused() {
+    let (home, _) = home();
+    let (policy, root) = (example("policy.yaml"), example("trusted_root.json"));
+    let file = home.path().join("witnesses");
+    let path = file.to_str().unwrap();
+    for (text, code) in [
+        (None, 2),
+        (Some(""), 2),
+        (Some("quorum 2\nw.example+3ad6f2cd+BEXxt2Nfxd4Dpn8PkDcVvLAZYUgB4ZzSeVKm3bPzbWqA"), 2),
+        (Some("w.example+00000000+BEXxt2Nfxd4Dpn8PkDcVvLAZYUgB4ZzSeVKm3bPzbWqA"), 2),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        let answer = sealock(home.path(), &verify(&["--witness", path, SIGNED], &policy, &root));
+        assert_eq!(answer.code, code, "{text:?}: {}{}", answer.out, answer.err);
+        assert!(answer.err.contains("witness"), "{}", answer.err);
+    }
+}

@@ -10,14 +10,17 @@
 
 mod corpus;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sealock::decision::{Finding, Severity};
 use sealock::log::growth::{self, Contradiction, History, Link, Outcome, Tie};
 use sealock::log::head::LogKind;
-use sealock::log::{Head, LogState, SignedHead, codes};
+use sealock::log::{Checkpoint, Head, LogState, SignedHead, Witnesses, codes};
 use sealock::trust::view::Log;
 use sealock::trust::{TrustView, TrustedRoot};
-use sealock_testkit::Sigstore;
+use sealock::verify::{Demand, LogDemand, Purpose, SignerDemand, StampDemand, Subject, verify};
 use sealock_testkit::rekor::Rekor;
+use sealock_testkit::{Algorithm, Hash, Identity, Signed, SigningKey, Sigstore};
 
 /// Two heads of a real log with the proof between them.
 struct Grown {
@@ -300,4 +303,110 @@ fn the_oldest_heads_are_left_out_first() {
     let mut short = fork.history(&[(h, 12, None)], &[(h, 6, h, 7), (h, 8, h, 12)]);
     short.render().unwrap();
     assert_eq!(short.ties.len(), 1, "a tie to a head that is gone goes too");
+}
+
+/// A witness's key as it publishes it, and the line that it adds to a checkpoint.
+fn cosign(name: &str, key: &SigningKey, checkpoint: &str, time: u64) -> (String, String) {
+    let der = key.public_der();
+    let typed = [&[4], &der[der.len() - 32..]].concat();
+    let digest = sealock::crypto::sha256(&[name.as_bytes(), b"\n", &typed].concat());
+    let text = &checkpoint[..=checkpoint.find("\n\n").unwrap()];
+    let signature = key.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes(), Hash::Sha256);
+    let line = [&digest[..4], &time.to_be_bytes(), &signature].concat();
+    let vkey = format!("{name}+{}+{}", hex::encode(&digest[..4]), base64(&typed));
+    (vkey, format!("\u{2014} {name} {}\n", base64(&line)))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+#[test]
+fn witnesses_count_once_and_only_for_what_they_saw() {
+    let sigstore = Sigstore::new(5);
+    let checkpoint = sigstore.rekor.checkpoint_at(5);
+    let other = sigstore.rekor.checkpoint_at(4);
+    let keys: Vec<SigningKey> =
+        (0..3).map(|n| SigningKey::derive(n, "witness", Algorithm::Ed25519)).collect();
+    let names = ["w.example/a", "w.example/b", "w.example/c"];
+    let made: Vec<(String, String)> =
+        (0..3).map(|n| cosign(names[n], &keys[n], &checkpoint, 1_700_000_000 + n as u64)).collect();
+    let witnesses = |quorum: usize, vkeys: &[&String]| {
+        let lines: Vec<&str> = vkeys.iter().map(|v| v.as_str()).collect();
+        Witnesses::parse(&format!("# ours\n\nquorum {quorum}\n{}\n", lines.join("\n")))
+    };
+    let saw = |witnesses: &Witnesses, lines: &[&str]| {
+        let note = format!("{checkpoint}{}", lines.concat());
+        witnesses.saw(&Checkpoint::parse(&note).unwrap())
+    };
+    let [a, b, c] = [&made[0].0, &made[1].0, &made[2].0];
+    let [la, lb, lc] = [made[0].1.as_str(), made[1].1.as_str(), made[2].1.as_str()];
+    let one = witnesses(1, &[a]).unwrap();
+    let two = witnesses(2, &[a, b, c]).unwrap();
+    assert!(saw(&one, &[la]) && saw(&one, &[lc, lb, la]));
+    assert!(!saw(&one, &[]) && !saw(&one, &[lb, lc]));
+    assert!(saw(&two, &[la, lc]) && saw(&two, &[la, lb, lc]));
+    assert!(!saw(&two, &[la]) && !saw(&two, &[la, la]), "one voice twice is one voice");
+    assert!(!saw(&Witnesses::default(), &[la, lb]), "nobody was named");
+    // For another head, at another time, by another key, under another name, damaged.
+    let (_, for_other) = cosign(names[0], &keys[0], &other, 1_700_000_000);
+    let (_, by_other) = cosign(names[0], &keys[1], &checkpoint, 1_700_000_000);
+    let renamed = la.replace("w.example/a", "w.example/b");
+    let mut damaged = STANDARD.decode(la.trim().rsplit(' ').next().unwrap()).unwrap();
+    for at in 0..damaged.len() {
+        damaged[at] ^= 1;
+        assert!(!saw(&one, &[&format!("\u{2014} {} {}\n", names[0], base64(&damaged))]), "byte {at}");
+        damaged[at] ^= 1;
+    }
+    for line in [for_other, by_other, renamed] {
+        assert!(!saw(&one, &[&line]), "{line}");
+    }
+    // A file that cannot mean what it says.
+    for bad in [
+        String::new(),
+        "quorum 1".to_owned(),
+        format!("quorum 0\n{a}"),
+        format!("quorum 2\n{a}"),
+        format!("quorum x\n{a}"),
+        format!("quorum 2\n{a}\n{a}"),
+        a.replace("w.example/a", "w.example/x"),
+        a.replace('+', " "),
+        format!("{}A", &a[..a.len() - 1]),
+        a[..a.len() - 8].to_owned(),
+    ] {
+        assert!(Witnesses::parse(&bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_witnessed_log_is_the_strongest() {
+    let sigstore = Sigstore::new(6);
+    let image = sigstore.image("app");
+    let mut signed = sigstore.keyless(&Identity::example()).image_statement(&image.digest());
+    let digest: sealock::image::Digest = image.digest().parse().unwrap();
+    let key = SigningKey::derive(1, "witness", Algorithm::Ed25519);
+    let strength = |signed: &Signed, vkey: &str| {
+        let root = TrustedRoot::from_json(sigstore.trusted_root().json().as_bytes()).unwrap();
+        let view = TrustView::build("t", &root).witnessed_by(&Witnesses::parse(vkey).unwrap());
+        let bundle = signed.bundle();
+        let evidence = sealock::evidence::bundle::parse(
+            sealock::image::Digest::sha256(bundle.as_bytes()),
+            bundle.as_bytes(),
+        );
+        let demand = Demand {
+            subject: Subject::Image(&digest),
+            purpose: Purpose::ImageSignature,
+            signer: SignerDemand::Keyless { view: &view, sct: true },
+            log: LogDemand::Required(&view),
+            stamp: StampDemand::Optional(&view),
+        };
+        verify(&evidence.unwrap(), &demand).1.unwrap().log().name()
+    };
+    let entry = signed.entry.as_mut().unwrap();
+    let (vkey, line) = cosign("w.example", &key, &entry.proof.checkpoint, 1_700_000_000);
+    assert_eq!(strength(&signed, &vkey), "inclusion");
+    signed.entry.as_mut().unwrap().proof.checkpoint.push_str(&line);
+    assert_eq!(strength(&signed, &vkey), "inclusion+witness");
+    let (stranger, _) = cosign("w.example", &SigningKey::derive(2, "witness", Algorithm::Ed25519), "\n\n", 0);
+    assert_eq!(strength(&signed, &stranger), "inclusion");
 }

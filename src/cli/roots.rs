@@ -1,7 +1,7 @@
 //! Trust roots named on the command line and in policy documents, and the one in force without any.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -10,14 +10,19 @@ use sealock_trust_root::disk::{DEFAULT_NAME, InForce, Provenance, StateFault, Tr
 use sealock_trust_root::freshness::{FreshnessPolicy, judge};
 
 use super::exit::Failure;
+use super::files;
 use super::place::store_directory;
 use super::trust::{status_of, trust_root_given};
 use crate::decision::{Finding, Roots, Severity};
+use crate::log::Witnesses;
 use crate::policy::trust_root::TrustRootDocument;
 use crate::policy::{AuthorityKind, Policy};
 use crate::report::{RoleNote, TrustRootNote};
 use crate::store::transfer;
 use crate::trust::{TrustView, freshness};
+
+/// Largest file of witnesses, in bytes.
+const MAX_WITNESSES: u64 = 64 * 1024;
 
 /// Flags that name trust roots.
 #[derive(Debug, Args)]
@@ -25,6 +30,10 @@ pub struct RootArgs {
     /// A `trusted_root.json` or TUF repository directory; NAME=PATH for what policies call `trustRootRef: NAME`
     #[arg(long = "trust-root", visible_alias = "trusted-root", value_name = "[NAME=]PATH")]
     roots: Vec<String>,
+    /// Witnesses of transparency logs: a file of verifier keys, one a line, and `quorum N`; what they cosigned is shown
+    /// as `log: inclusion+witness`
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
 }
 
 /// Trust roots, ready to judge with.
@@ -113,7 +122,12 @@ pub fn load_with(
         freshness: ages,
         unused: default.findings().to_vec(),
     };
-    Ok(Held { roots: Roots { default, named }, note })
+    let roots = Roots { default, named };
+    let roots = match &args.witness {
+        Some(path) => roots.witnessed_by(&witnesses(path)?),
+        None => roots,
+    };
+    Ok(Held { roots, note })
 }
 
 /// The roots that were named, to know logs by.
@@ -126,6 +140,13 @@ pub fn given(args: &RootArgs) -> Result<Vec<TrustView>, Failure> {
         Ok(TrustView::build(name.unwrap_or_else(|| origin(&root.provenance)), &root.root))
     });
     each.collect()
+}
+
+fn witnesses(path: &Path) -> Result<Witnesses, Failure> {
+    let bytes = files::read(path, MAX_WITNESSES).map_err(Failure::misuse)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::misuse(anyhow!("{}: it is no text", path.display())))?;
+    Witnesses::parse(&text).map_err(|e| Failure::misuse(anyhow!("{}: {e}", path.display())))
 }
 
 /// Names that policies refer to.

@@ -33,6 +33,7 @@ pub use model::{AuthorityResult, Decision, EvidenceResult, PolicyResult, Verdict
 
 use crate::evidence::{Gathered, Place};
 use crate::image::{Digest, Reference};
+use crate::log::Witnesses;
 use crate::policy::{Authority, Mode, Policy};
 use crate::trust::TrustView;
 
@@ -46,6 +47,13 @@ pub struct Roots {
 }
 
 impl Roots {
+    /// The same roots, where these witnesses say which heads of logs others saw too.
+    #[must_use]
+    pub fn witnessed_by(self, witnesses: &Witnesses) -> Self {
+        let named = self.named.into_iter().map(|(name, view)| (name, view.witnessed_by(witnesses)));
+        Self { default: self.default.witnessed_by(witnesses), named: named.collect() }
+    }
+
     /// The same roots, where logs with these key ids (SHA-256) have shown two histories.
     #[must_use]
     pub fn doubting(self, key_ids: &BTreeSet<[u8; 32]>) -> Self {

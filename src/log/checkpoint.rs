@@ -20,7 +20,8 @@ pub struct Checkpoint<'c> {
     /// Root of the tree over them.
     pub root: [u8; 32],
     text: &'c str,
-    signatures: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Name, key hint, signature.
+    signatures: Vec<(&'c str, Vec<u8>, Vec<u8>)>,
 }
 
 impl<'c> Checkpoint<'c> {
@@ -49,7 +50,7 @@ impl<'c> Checkpoint<'c> {
             .ok_or_else(|| malformed("no root hash"))?;
         let mut signatures = Vec::new();
         for line in tail.lines() {
-            let (_, encoded) = line
+            let (name, encoded) = line
                 .strip_prefix("\u{2014} ")
                 .and_then(|l| l.split_once(' '))
                 .ok_or_else(|| malformed("a signature line of another form"))?;
@@ -57,7 +58,7 @@ impl<'c> Checkpoint<'c> {
             let (hint, signature) = bytes
                 .split_at_checked(4)
                 .ok_or_else(|| malformed("a signature shorter than its key hint"))?;
-            signatures.push((hint.to_vec(), signature.to_vec()));
+            signatures.push((name, hint.to_vec(), signature.to_vec()));
             if signatures.len() > limits::CHECKPOINT_SIGNATURES {
                 return Err(malformed("too many signatures"));
             }
@@ -65,10 +66,21 @@ impl<'c> Checkpoint<'c> {
         Ok(Self { origin, size, root, text, signatures })
     }
 
+    /// What is signed.
+    pub fn text(&self) -> &str {
+        self.text
+    }
+
+    /// Signatures under a name and a key hint.
+    pub fn signatures_of(&self, name: &str, hint: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let own = self.signatures.iter().filter(move |(n, h, _)| *n == name && *h == hint);
+        own.map(|(_, _, signature)| signature.as_slice())
+    }
+
     /// Whether `log` signed it.
     pub fn is_signed_by(&self, log: &Log) -> bool {
         let hints = [log.entry.key_id.get(..4), log.entry.log_id.get(..4)];
-        self.signatures.iter().any(|(hint, signature)| {
+        self.signatures.iter().any(|(_, hint, signature)| {
             hints.contains(&Some(hint.as_slice()))
                 && log.key.verifies(log_hash(log), self.text.as_bytes(), signature)
         })

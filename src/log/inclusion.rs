@@ -12,11 +12,15 @@ use super::Checkpoint;
 use crate::evidence::{InclusionProof, LogEntry};
 use crate::trust::view::Log;
 
-/// Checks that `proof` leads from `entry` to a root that `log` signed.
+/// Checks that `proof` leads from `entry` to a root that `log` signed. Gives the checkpoint.
 ///
 /// # Errors
 /// What does not fit.
-pub fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(), String> {
+pub fn included<'p>(
+    entry: &LogEntry,
+    proof: &'p InclusionProof,
+    log: &Log,
+) -> Result<Checkpoint<'p>, String> {
     let checkpoint = Checkpoint::parse(&proof.checkpoint)?;
     if !checkpoint.is_signed_by(log) {
         return Err("its checkpoint is not signed by the log".into());
@@ -38,7 +42,8 @@ pub fn included(entry: &LogEntry, proof: &InclusionProof, log: &Log) -> Result<(
     let leaf = sigstore_merkle::hash_leaf(&entry.body);
     let hashes: Vec<_> = proof.hashes.iter().map(|h| Sha256Hash::new(*h)).collect();
     sigstore_merkle::verify_inclusion_proof(&leaf, proof.log_index, checkpoint.size, &hashes, &root)
-        .map_err(|e| format!("its inclusion proof does not verify: {e}"))
+        .map_err(|e| format!("its inclusion proof does not verify: {e}"))?;
+    Ok(checkpoint)
 }
 
 /// Whether the body is one of Rekor v2: the version in it is covered by the proof.

@@ -9,6 +9,7 @@
 //! | a signed tree head of a CT log covers version, type, time, size and root | RFC 6962 §3.5 |
 //! | an entry is in the tree whose root the log signed | RFC 6962 §2.1.1 |
 //! | the smaller tree is a prefix of the larger one | RFC 6962 §2.1.2 |
+//! | a head that witnesses cosigned was seen by others too | C2SP tlog-cosignature |
 //! | two signed heads of one log that no proof connects are a split view: both are kept, and the log decides nothing | DESIGN §5 |
 //!
 //! Not here: which evidence an entry belongs to (`verify`), asking logs (`sealock-mirror`). Attacks considered:
@@ -20,8 +21,10 @@ pub mod growth;
 pub mod head;
 pub mod inclusion;
 pub mod state;
+pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use growth::History;
 pub use head::{Head, LogName, SignedHead};
 pub use state::LogState;
+pub use witness::Witnesses;

@@ -10,6 +10,7 @@ use sealock_trust_root::root::{Authority, LogKey, RootFinding, TrustedRoot, Wind
 use crate::crypto::PublicKey;
 use crate::crypto::certificate::{ANY_USAGE, CODE_SIGNING, Certificate, TIME_STAMPING};
 use crate::decision::Finding;
+use crate::log::Witnesses;
 use crate::log::head::LogKind;
 
 /// A certificate that may issue signing certificates, with the time for which its own chain is proven.
@@ -60,6 +61,7 @@ pub struct TrustView {
     findings: Vec<RootFinding>,
     too_old: Option<Finding>,
     doubted: BTreeSet<[u8; 32]>,
+    witnesses: Witnesses,
 }
 
 impl TrustView {
@@ -104,6 +106,7 @@ impl TrustView {
             findings,
             too_old: None,
             doubted: BTreeSet::new(),
+            witnesses: Witnesses::default(),
         }
     }
 
@@ -112,6 +115,18 @@ impl TrustView {
     pub fn too_old(mut self, finding: Finding) -> Self {
         self.too_old = Some(finding);
         self
+    }
+
+    /// The same root, where these witnesses say which heads of logs others saw too.
+    #[must_use]
+    pub fn witnessed_by(mut self, witnesses: &Witnesses) -> Self {
+        self.witnesses = witnesses.clone();
+        self
+    }
+
+    /// Who says which heads of logs others saw too.
+    pub fn witnesses(&self) -> &Witnesses {
+        &self.witnesses
     }
 
     /// The same root, where logs with these key ids (SHA-256) have shown two histories: they decide nothing any more.

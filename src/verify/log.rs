@@ -17,7 +17,7 @@ use super::signature::SignedBy;
 use super::timestamp::Stamps;
 use super::{LogStrength, Rejection};
 use crate::evidence::{LogEntry, encoding};
-use crate::log::{checkpoint, inclusion};
+use crate::log::{Checkpoint, checkpoint, inclusion};
 use crate::trust::TrustView;
 use crate::trust::view::Log;
 
@@ -153,7 +153,7 @@ pub(super) fn prove<'e>(
 fn vouched<'e>(entry: &'e LogEntry, view: &TrustView, stamps: &Stamps) -> Result<Proven<'e>, String> {
     let mut reason = format!("log {} is not in the root", hex::encode(&entry.log_id));
     for log in view.logs(&entry.log_id) {
-        match by_log(entry, log, stamps) {
+        match by_log(entry, log, view, stamps) {
             Ok((strength, time)) => {
                 return Ok(Proven { entry, strength, key_id: log.entry.key_id, time });
             }
@@ -163,21 +163,24 @@ fn vouched<'e>(entry: &'e LogEntry, view: &TrustView, stamps: &Stamps) -> Result
     Err(reason)
 }
 
-fn by_log(entry: &LogEntry, log: &Log, stamps: &Stamps) -> Result<(LogStrength, Option<Timestamp>), String> {
+fn by_log(
+    entry: &LogEntry,
+    log: &Log,
+    view: &TrustView,
+    stamps: &Stamps,
+) -> Result<(LogStrength, Option<Timestamp>), String> {
     // Both are verified where both are there: neither may contradict the other.
     let time = match &entry.promise {
         Some(promise) => Some(promised(entry, promise, log)?),
         None => None,
     };
     let strength = match &entry.proof {
-        Some(proof) => {
-            inclusion::included(entry, proof, log)?;
-            LogStrength::Inclusion
-        }
+        Some(proof) => strength(inclusion::included(entry, proof, log)?, view),
         // A proof that was fetched later strengthens, and one that does not hold weakens nothing.
         None => {
-            let holds = |proof| inclusion::included(entry, proof, log).is_ok();
-            if entry.fetched_proofs.iter().any(holds) { LogStrength::Inclusion } else { LogStrength::Promise }
+            let proofs = entry.fetched_proofs.iter();
+            let holding = proofs.filter_map(|proof| inclusion::included(entry, proof, log).ok());
+            holding.map(|checkpoint| strength(checkpoint, view)).max().unwrap_or(LogStrength::Promise)
         }
     };
     if time.is_none() && stamps.is_empty() && log.entry.window.end.is_some() {
@@ -188,6 +191,11 @@ fn by_log(entry: &LogEntry, log: &Log, stamps: &Stamps) -> Result<(LogStrength, 
         return Err(format!("the log's key does not count at {outside}"));
     }
     Ok((strength, time))
+}
+
+/// How strong an inclusion under this checkpoint is.
+fn strength(checkpoint: Checkpoint<'_>, view: &TrustView) -> LogStrength {
+    if view.witnesses().saw(&checkpoint) { LogStrength::Witnessed } else { LogStrength::Inclusion }
 }
 
 /// Checks the promise and returns the time in it.

@@ -224,6 +224,8 @@ pub enum LogStrength {
     Promise,
     /// The entry is proven to be in the log.
     Inclusion,
+    /// So it is, and witnesses saw the log as it was shown here.
+    Witnessed,
 }
 
 impl LogStrength {
@@ -233,6 +235,7 @@ impl LogStrength {
             Self::None => "none",
             Self::Promise => "promise",
             Self::Inclusion => "inclusion",
+            Self::Witnessed => "inclusion+witness",
         }
     }
 }

@@ -236,7 +236,7 @@ fn check(log: &Log, carried: &LogEntry, answered: &LogEntry) -> Result<(), Strin
         return Err("the log answered with another entry than the one that came with the evidence".to_owned());
     }
     let proof = answered.proof.as_ref().ok_or("the log gave no inclusion proof")?;
-    inclusion::included(answered, proof, log)
+    inclusion::included(answered, proof, log).map(|_| ())
 }
 
 /// A proof that the store holds already.
