@@ -174,14 +174,13 @@ fn by_log(
         Some(promise) => Some(promised(entry, promise, log)?),
         None => None,
     };
-    let strength = match &entry.proof {
-        Some(proof) => strength(inclusion::included(entry, proof, log)?, view),
+    let strength = if let Some(proof) = &entry.proof {
+        strength(&inclusion::included(entry, proof, log)?, view)
+    } else {
         // A proof that was fetched later strengthens, and one that does not hold weakens nothing.
-        None => {
-            let proofs = entry.fetched_proofs.iter();
-            let holding = proofs.filter_map(|proof| inclusion::included(entry, proof, log).ok());
-            holding.map(|checkpoint| strength(checkpoint, view)).max().unwrap_or(LogStrength::Promise)
-        }
+        let proofs = entry.fetched_proofs.iter();
+        let holding = proofs.filter_map(|proof| inclusion::included(entry, proof, log).ok());
+        holding.map(|checkpoint| strength(&checkpoint, view)).max().unwrap_or(LogStrength::Promise)
     };
     if time.is_none() && stamps.is_empty() && log.entry.window.end.is_some() {
         return Err("the log's key no longer counts, and nothing proves that the entry is older".to_owned());
@@ -194,8 +193,8 @@ fn by_log(
 }
 
 /// How strong an inclusion under this checkpoint is.
-fn strength(checkpoint: Checkpoint<'_>, view: &TrustView) -> LogStrength {
-    if view.witnesses().saw(&checkpoint) { LogStrength::Witnessed } else { LogStrength::Inclusion }
+fn strength(checkpoint: &Checkpoint<'_>, view: &TrustView) -> LogStrength {
+    if view.witnesses().saw(checkpoint) { LogStrength::Witnessed } else { LogStrength::Inclusion }
 }
 
 /// Checks the promise and returns the time in it.
