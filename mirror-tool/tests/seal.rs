@@ -8,6 +8,8 @@
 
 #[path = "seal/attacks.rs"]
 mod attacks;
+#[path = "seal/carried.rs"]
+mod carried;
 #[path = "seal/frozen.rs"]
 mod frozen;
 #[path = "seal/gap.rs"]

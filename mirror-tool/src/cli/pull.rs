@@ -17,6 +17,7 @@ use sealock::store::Writer;
 use serde::Serialize;
 
 use super::network::{NetworkArgs, run as wait};
+use super::pull_trust;
 use super::wanted::WantedArgs;
 use crate::pull::commit::{self, Demand, Fate, ImageReport};
 use crate::pull::fetch::{self, Event, Fetching};
@@ -71,6 +72,8 @@ struct Report {
     fetched: Fetched,
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<String>,
+    #[serde(flatten)]
+    carried: pull_trust::Report,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -92,16 +95,10 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
             "nothing to pull: name images, -f mirror.yaml, --plan FILE, or --manifests -"
         )));
     }
-    let read = args.wanted.read(output)?;
+    let read = args.wanted.read(args.plan.as_deref(), output)?;
     let registries = args.network.client()?;
     let root = store_directory(args.store.as_deref());
     let started = clock::now();
-    let held = if args.wanted.has_policies() || !read.loaded.policies.is_empty() {
-        let loaded = &read.loaded;
-        Some(roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, args.store.as_deref(), started)?)
-    } else {
-        None
-    };
     let mut writer = if args.dry_run && !root.join("store.json").exists() {
         None
     } else {
@@ -110,14 +107,20 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         }
         Some(Writer::open(&root, "pull", PATIENCE)?)
     };
+    // First, so that what arrives is judged by the newest roots.
+    let store = writer.as_ref().map(|_| root.as_path());
+    let carried = pull_trust::keep(&read.carried, store, &args.network, args.dry_run, started)?;
+    let held = if args.wanted.has_policies() || !read.loaded.policies.is_empty() {
+        let loaded = &read.loaded;
+        Some(roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, args.store.as_deref(), started)?)
+    } else {
+        None
+    };
     let intake = writer.as_ref().map(Writer::intake).transpose()?;
     let progress = Progress::new(!args.no_progress);
     let undecided = |reason: String| Failure::undecided(anyhow!(reason));
     let (order, walked, fetching) = wait(async {
-        let order = match &args.plan {
-            Some(path) => read.planned(path)?,
-            None => read.order(&registries).await?,
-        };
+        let order = read.order(&registries).await?;
         let mut walked = walk(&registries, intake.as_ref(), !args.dry_run, &order).await;
         let mut fetching = Fetching::default();
         if let Some(intake) = intake.as_ref().filter(|_| !args.dry_run) {
@@ -145,7 +148,8 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         fetched.held = there;
         (commit::report(&order, &walked), None)
     };
-    let status = images.iter().map(|image| status(image.fate)).max().unwrap_or(Status::Misuse);
+    let fates = images.iter().map(|image| image.fate).chain(carried.fates());
+    let status = fates.map(status).max().unwrap_or(Status::Misuse);
     let report = Report {
         schema: "sealock.dev/mirror-pull/v1",
         store: root.display().to_string(),
@@ -153,6 +157,7 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         images,
         fetched,
         ledger,
+        carried,
     };
     match args.output {
         Format::Json => {
@@ -205,6 +210,7 @@ fn human(report: &Report) -> String {
     if let Some(ledger) = &report.ledger {
         let _ = writeln!(text, "ledger: snapshots/{ledger}");
     }
+    report.carried.say(&mut text, report.dry_run);
     text
 }
 

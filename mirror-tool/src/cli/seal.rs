@@ -45,12 +45,19 @@ pub struct SealArgs {
     /// Cut the transfer into files of this size: 512-byte multiple with K, M, G, or `fat32`
     #[arg(long, value_name = "SIZE", value_parser = size)]
     segment_size: Option<u64>,
-    /// A TUF repository in a folder to carry; without a name, the public one
+    /// A TUF repository in a folder to carry, in place of one of that name that `pull` kept; without a name, the
+    /// public one
     #[arg(long = "trust", value_name = "[NAME=]DIR")]
     trust: Vec<String>,
-    /// A policy file to carry
+    /// Do not carry a TUF repository that `pull` kept
+    #[arg(long, value_name = "NAME")]
+    no_trust: Vec<String>,
+    /// A policy file to carry, in place of one of that name that `pull` kept
     #[arg(long = "policy", value_name = "FILE")]
     policies: Vec<PathBuf>,
+    /// Do not carry a policy file that `pull` kept
+    #[arg(long = "no-policy", value_name = "NAME")]
+    no_policies: Vec<String>,
     /// A ledger of what was asked for and found; the newest last. Without it, those in the store
     #[arg(long = "ledger", value_name = "FILE")]
     ledgers: Vec<PathBuf>,
@@ -189,7 +196,9 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         segment_size: args.segment_size,
         valid: SignedDuration::from_hours(24 * args.days),
         trust: &trust,
+        no_trust: &args.no_trust,
         policies: &args.policies,
+        no_policies: &args.no_policies,
         ledgers: &ledgers,
         exceptions,
         fresh: args.fresh,

@@ -12,12 +12,7 @@ use sealock::cli::{clock, files};
 use sealock_trust_root::embedded;
 
 use super::network::NetworkArgs;
-use crate::trust_root::{Taken, take};
-
-/// The repository of the public-good Sigstore.
-const PUBLIC_GOOD: &str = "https://tuf-repo-cdn.sigstore.dev";
-/// Largest root that is read, in bytes.
-const MAX_ROOT: u64 = 1024 * 1024;
+use crate::trust_root::{MAX_ROOT, PUBLIC_GOOD, Taken, take};
 
 /// Arguments of `trust-root`.
 #[derive(Debug, Args)]

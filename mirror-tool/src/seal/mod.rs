@@ -124,10 +124,14 @@ pub struct Order<'a> {
     pub segment_size: Option<u64>,
     /// How long it may be taken in.
     pub valid: SignedDuration,
-    /// TUF repositories to carry.
+    /// TUF repositories to carry, beside those that the store keeps.
     pub trust: &'a [TrustSource],
-    /// Policy files to carry.
+    /// Names of kept repositories that are not carried.
+    pub no_trust: &'a [String],
+    /// Policy files to carry, beside those that the store keeps.
     pub policies: &'a [PathBuf],
+    /// Names of kept policy files that are not carried.
+    pub no_policies: &'a [String],
     /// Ledgers of what was asked for, oldest first; carried as they are.
     pub ledgers: &'a [PathBuf],
     /// Names that may move back.

@@ -47,7 +47,7 @@
 //! | an authority that has ended | [`Sigstore::with_expired_intermediate`] and its siblings |
 //! | sloppy base64, JSON members given twice | [`Base64Spelling`], [`JsonSpelling`] on a [`Layer`] |
 //! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
-//! | a TUF repository and attacks on it | [`TufRepository`], [`tuf::Published`] |
+//! | a TUF repository and attacks on it, on disk or over loopback | [`TufRepository`], [`tuf::Published`], [`tuf::TufServer`] |
 //! | an OCI registry over loopback, honest or scripted | [`Registry`], [`registry::Reply`] |
 //! | the example in the repository's root | [`example`] |
 //!

@@ -212,7 +212,10 @@ impl Registry {
     pub fn script_times(&self, request: &str, times: usize, reply: &Reply) {
         let mut state = self.state();
         let script = state.script.entry(request.to_owned()).or_default();
-        script.extend(std::iter::repeat_n((reply.clone(), false), times));
+        let at = script.iter().position(|(_, stays)| *stays).unwrap_or(script.len());
+        for _ in 0..times {
+            script.insert(at, (reply.clone(), false));
+        }
     }
 
     /// Forgets the script.
