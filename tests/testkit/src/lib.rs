@@ -49,6 +49,7 @@
 //! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
 //! | a TUF repository and attacks on it, on disk or over loopback | [`TufRepository`], [`tuf::Published`], [`tuf::TufServer`] |
 //! | an OCI registry over loopback, honest or scripted | [`Registry`], [`registry::Reply`] |
+//! | an HTTP proxy over loopback | [`Proxy`] |
 //! | the example in the repository's root | [`example`] |
 //!
 //! It depends on none of Sealock's crates and has its own encoders (DER, JSON, tar, Merkle tree), and it signs with
@@ -79,6 +80,7 @@ pub mod json;
 pub mod keys;
 pub mod layout;
 pub mod merkle;
+pub mod proxy;
 pub mod random;
 pub mod registry;
 pub mod rekor;
@@ -94,6 +96,7 @@ pub use evidence::{Content, Layer, Signed};
 pub use identity::Identity;
 pub use keys::{Algorithm, Hash, SigningKey};
 pub use layout::{Image, Index, Layout, Subject};
+pub use proxy::Proxy;
 pub use random::Random;
 pub use registry::Registry;
 pub use signer::{EnvelopeEntry, Signer};
