@@ -19,5 +19,7 @@ mod gap;
 mod hands;
 #[path = "seal/kills.rs"]
 mod kills;
+#[path = "seal/lost.rs"]
+mod lost;
 #[path = "seal/transfers.rs"]
 mod transfers;

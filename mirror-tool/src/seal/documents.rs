@@ -128,6 +128,11 @@ impl Documents {
         Ok(Self { bytes, trust })
     }
 
+    /// Those of a seal that was made before.
+    pub(super) fn again(bytes: BTreeMap<String, Vec<u8>>, trust: Vec<Trust>) -> Self {
+        Self { bytes, trust }
+    }
+
     /// Sets what changed.
     pub(super) fn changes(&mut self, changes: &Changes) -> Result<(), SealingFault> {
         self.bytes.insert(container::CHANGES.to_owned(), render("changes", changes)?);
@@ -148,7 +153,11 @@ impl Documents {
     }
 
     pub(super) fn snapshot(&self) -> &[u8] {
-        self.bytes.get(container::SNAPSHOT).map_or(&[], Vec::as_slice)
+        self.get(container::SNAPSHOT)
+    }
+
+    pub(super) fn get(&self, name: &str) -> &[u8] {
+        self.bytes.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
