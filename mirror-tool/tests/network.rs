@@ -204,6 +204,15 @@ async fn https_goes_through_a_tunnel() {
         ask(network, "registry.example.com").await.unwrap_err();
     }
     assert_eq!(registry.requests().len(), before);
+    // Characters that a URL spells otherwise.
+    let odd = Proxy::with_password("us er", "p@ss:w/rd");
+    odd.lead("registry.example.com:443", &front.host);
+    let network = Network {
+        authorities: vec![pem(at, "ca.pem")],
+        https_proxy: Some(odd.url_as("us%20er", "p%40ss%3Aw%2Frd")),
+        ..Network::default()
+    };
+    ask(network, "registry.example.com").await.unwrap();
     // The certificate must still be that of the registry.
     proxy.lead("another.example.com:443", &front.host);
     let network = Network {
@@ -256,6 +265,43 @@ async fn a_stand_in_gets_no_credentials_of_the_other() {
     for slip in ["ghcr.io", "=x", "ghcr.io="] {
         assert_eq!(pull(folder.path(), &["--registry-mirror", slip, &name], &[]).0, 2, "{slip}");
     }
+}
+
+/// A token realm of another site gets credentials where the user says so, and only there.
+#[tokio::test]
+async fn a_token_realm_elsewhere_is_named_by_the_user() {
+    let access = Access::Token { user: Some(("u".into(), "p".into())), identity: None, seconds: 300 };
+    let realm = Registry::with(Options { access, ..Options::default() });
+    let (registry, _) = registry();
+    let challenge = format!(r#"Bearer realm="http://{}/token",service="x""#, realm.host());
+    let closed = Reply::error(401, "UNAUTHORIZED").header("WWW-Authenticate", &challenge);
+    let request = format!("GET /v2/{PATH}/manifests/1");
+    let repository = world::repository(&registry, PATH);
+    for (named, fine) in [(None, false), (Some("elsewhere.example"), false), (Some(""), true)] {
+        registry.script_times(&request, 1, &closed);
+        let named = named.map(|host| if host.is_empty() { realm.host() } else { host.to_owned() });
+        let network = Network {
+            realms: named.into_iter().map(|host| (registry.host(), [host].into())).collect(),
+            ..network(&[&registry, &realm])
+        };
+        let client = client(network, world::password("u", "p"));
+        let answer = client.registries.manifest(&repository, By::Tag("1")).await;
+        assert_eq!(matches!(answer, Answer::Found(_)), fine, "{answer:?}");
+        let given = realm.requests().iter().any(|r| r.header("authorization").is_some());
+        assert_eq!(given, fine, "credentials went there");
+    }
+    // By the flag, with a file of credentials.
+    let folder = tempfile::tempdir().unwrap();
+    let auth = sealock_testkit::base64(b"u:p");
+    let file = folder.path().join("credentials.json");
+    std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.host())).unwrap();
+    registry.script_times(&request, 1, &closed);
+    let (host, named) = (registry.host(), format!("{}={}", registry.host(), realm.host()));
+    let name = format!("{host}/{PATH}:1");
+    let flags =
+        ["--plain-http", &host, "--registry-config", file.to_str().unwrap(), "--token-realm", &named, &name];
+    let (status, report, notes) = pull(folder.path(), &flags, &[]);
+    assert_eq!(status, 0, "{report} {notes}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ codes! {
         "Import the first segment (`.000`) of its transfer first.";
     TRUST_STALE = "seal/trust-stale",
         "TUF metadata that the transfer carries had expired when it was sealed.",
-        "On the connected side fetch fresh TUF metadata with `sealock-mirror pull` or `trust-root`, then seal again.";
+        "On the connected side fetch fresh TUF metadata with `sealock-mirror pull` or `trust-root`, then seal again; `seal --no-trust NAME` leaves a repository out that nobody renews.";
     TRUST_REFUSED = "seal/trust-refused",
         "TUF metadata that the transfer carries does not go on from what this store has.",
         "Compare with `sealock trust history` here; on the connected side fetch the repository again and seal again.";

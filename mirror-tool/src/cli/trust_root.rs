@@ -74,7 +74,8 @@ pub fn run(args: &TrustRootArgs, output: &mut Output) -> Result<Status, Failure>
     Ok(Status::Allowed)
 }
 
-/// Writes each file as a whole, `timestamp.json` last: until then a reader finds the state before.
+/// Writes each file as a whole, `timestamp.json` last. After a kill in between a reader finds the state before, or, where
+/// a new root rotated keys, one that does not load until the next run; never another one. (`pull` keeps states whole.)
 fn write(folder: &Path, taken: &Taken) -> anyhow::Result<()> {
     let last = "timestamp.json";
     let ordered = taken.files.iter().filter(|(name, _)| *name != last).chain(taken.files.get_key_value(last));

@@ -54,6 +54,19 @@ fn tuf_root_withheld_by_errors() {
     assert_eq!(keeping.kept().roles["root"].version, 2);
 }
 
+/// A server that is silent once, or slow, is waited for.
+#[test]
+fn a_slow_server_is_waited_for() {
+    let repository = repository();
+    let keeping = Keeping::new(repository.first_root());
+    keeping.server.publish(&repository.published());
+    keeping.server.registry().slow(std::time::Duration::from_millis(50));
+    keeping.server.answer_once("timestamp.json", &Reply::status(200).shape(Shape::Silence));
+    keeping.server.answer_once("1.snapshot.json", &Reply::status(503));
+    keeping.kept();
+    assert_eq!((keeping.server.count("timestamp.json"), keeping.server.count("1.snapshot.json")), (2, 2));
+}
+
 /// A root that was seen is not there any more: the repository from before is served again, whole and validly signed.
 #[test]
 fn tuf_root_withheld() {
