@@ -112,7 +112,9 @@ fn make_files(folder: &Path) {
     let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 2 &&
         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.csr -subj /CN=registry &&
         printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > ext &&
-        openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out tls.pem -days 2 -extfile ext;
+        openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out tls.pem -days 2 -extfile ext &&
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key -out client.csr -subj /CN=client &&
+        openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out client.cert -days 2 -extfile ext;
         htpasswd -Bbc htpasswd user secret";
     let _ = Command::new("sh")
         .arg("-c")
@@ -173,6 +175,28 @@ fn with_a_password() {
         format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, real.host),
     )
     .unwrap();
+    let run = real.mirror("pull", &flags);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(real.holds(&image.digest()));
+}
+
+/// A registry that asks for a certificate.
+#[test]
+fn with_a_client_certificate() {
+    let tls = "  tls:\n    certificate: AT/tls.pem\n    key: AT/tls.key\n    clientcas: [AT/ca.pem]\n";
+    let Some(real) = Real::start(tls, "") else { return };
+    let certificates = real.path("certificates");
+    std::fs::create_dir(&certificates).unwrap();
+    for (from, to) in [("client.cert", "client.cert"), ("client.key", "client.key"), ("ca.pem", "ca.crt")] {
+        std::fs::copy(real.path(from), certificates.join(to)).unwrap();
+    }
+    let image = real.push(&["--dest-cert-dir", certificates.to_str().unwrap()]);
+    let name = format!("{}:1", image.repository);
+    let file = |name: &str| real.path(name).to_str().unwrap().to_owned();
+    let (ca, cert, key) = (file("ca.pem"), file("client.cert"), file("client.key"));
+    let nobody = real.mirror("pull", &["--dry-run", "--ca-file", &ca, &name]);
+    assert_eq!(nobody.status.code(), Some(3), "without a certificate nothing is known");
+    let flags = ["-o", "json", "--ca-file", &ca, "--client-cert", &cert, "--client-key", &key, &name];
     let run = real.mirror("pull", &flags);
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
     assert!(real.holds(&image.digest()));

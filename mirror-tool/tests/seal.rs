@@ -8,6 +8,8 @@
 
 #[path = "seal/attacks.rs"]
 mod attacks;
+#[path = "seal/carried.rs"]
+mod carried;
 #[path = "seal/frozen.rs"]
 mod frozen;
 #[path = "seal/gap.rs"]
@@ -17,6 +19,8 @@ mod gap;
 mod hands;
 #[path = "seal/kills.rs"]
 mod kills;
+#[path = "seal/lost.rs"]
+mod lost;
 #[path = "seal/split.rs"]
 mod split;
 #[path = "seal/transfers.rs"]

@@ -13,6 +13,16 @@ use sealock_testkit::{Sigstore, TufRepository};
 use sealock_trust_root::disk::DirectorySource;
 use sealock_trust_root::tuf::load;
 
+#[path = "trust_root/attacks.rs"]
+mod attacks;
+#[path = "trust_root/corpus.rs"]
+mod corpus;
+#[path = "trust_root/keeping.rs"]
+mod keeping;
+#[path = "trust_root/kills.rs"]
+mod kills;
+mod world;
+
 fn serve(registry: &Registry, files: &BTreeMap<String, Vec<u8>>) {
     registry.clear_script();
     for (name, bytes) in files {
@@ -123,38 +133,4 @@ fn what_cannot_be_read_or_does_not_verify_is_not_taken() {
     let run = shop.run();
     assert!(matches!(run.status.code(), Some(1 | 3)), "{}", String::from_utf8_lossy(&run.stderr));
     assert!(!shop.taken().exists());
-}
-
-/// The production repository of the corpus, served over loopback.
-#[test]
-fn the_public_good_repository() {
-    let corpus = std::env::var_os("SEALOCK_CORPUS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus"), PathBuf::from);
-    let archive = corpus.join("trust-roots/tuf-production.tar.gz");
-    if !archive.exists() {
-        eprintln!("skipped: no corpus at {}", corpus.display());
-        return;
-    }
-    let shop = Shop::new(sealock_trust_root::embedded::TUF_ROOT.to_vec());
-    let unpacked = shop.folder.path().join("unpacked");
-    std::fs::create_dir(&unpacked).unwrap();
-    let tar = Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(&unpacked).status().unwrap();
-    assert!(tar.success());
-    let all = below(&unpacked);
-    // As published: metadata at the root, targets below `targets/`.
-    let files: BTreeMap<_, _> = all
-        .iter()
-        .filter_map(|(name, bytes)| {
-            let name = name.strip_prefix("tuf-production/")?;
-            Some((name.strip_prefix("metadata/").unwrap_or(name).to_owned(), bytes.clone()))
-        })
-        .collect();
-    serve(&shop.registry, &files);
-    let run = shop.run();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let taken = below(&shop.taken());
-    assert!(taken.keys().any(|name| name.ends_with(".trusted_root.json")));
-    for (name, bytes) in &taken {
-        assert_eq!(Some(bytes), files.get(name), "{name}");
-    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 
 use super::exit::Failure;
-use super::files;
+use super::files::{self, PolicyFile};
 use super::output::Output;
 use crate::policy::{self, Input, Loaded};
 use crate::report::text::escape;
@@ -15,8 +15,15 @@ use crate::report::text::escape;
 /// # Errors
 /// Exit 2 with one line for each error: `file:line:column: path: message`.
 pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<Loaded, Failure> {
-    let inputs: Vec<Input> = files::policies(paths)
-        .map_err(Failure::misuse)?
+    load_files(files::policies(paths).map_err(Failure::misuse)?, output)
+}
+
+/// As [`load`], for files that were read.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_files(files: Vec<PolicyFile>, output: &mut Output) -> Result<Loaded, Failure> {
+    let inputs: Vec<Input> = files
         .into_iter()
         .map(|file| Input {
             file: file.path.display().to_string(),

@@ -46,10 +46,10 @@ codes! {
         "Bring the newest seal from the connected side; find out who offered the old one.";
     GAP = "seal/gap",
         "Seals between this one and the newest accepted one are missing.",
-        "Import the missing seals first, in order; to a store that has accepted none, bring a transfer sealed without --since.";
+        "Import the missing seals first, in order; where they were lost, on the connected side write them once more with `sealock-mirror seal --again N`, or give them up with `seal --after RECEIPT`. To a store that has accepted none, bring a transfer sealed without --since.";
     FORK = "seal/fork",
         "The seal names another seal as the one before than this store has accepted.",
-        "Find out on the connected side who made two seals of one sequence for this store, and bring the one that follows.";
+        "On the connected side a seal that this store took was given up as lost (`seal --after` with the newest receipt of this store goes on from it), or somebody made two seals of one sequence: find out who.";
     EXPIRED = "seal/expired",
         "The seal is past its expiry.",
         "On the connected side run `sealock-mirror seal` again and bring the new one.";
@@ -85,7 +85,7 @@ codes! {
         "Import the first segment (`.000`) of its transfer first.";
     TRUST_STALE = "seal/trust-stale",
         "TUF metadata that the transfer carries had expired when it was sealed.",
-        "On the connected side fetch fresh TUF metadata with `sealock-mirror pull` or `trust-root`, then seal again.";
+        "On the connected side fetch fresh TUF metadata with `sealock-mirror pull` or `trust-root`, then seal again; `seal --no-trust NAME` leaves a repository out that nobody renews.";
     TRUST_REFUSED = "seal/trust-refused",
         "TUF metadata that the transfer carries does not go on from what this store has.",
         "Compare with `sealock trust history` here; on the connected side fetch the repository again and seal again.";

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | the audience is this store | threats §1 no. 3 |
 //! | below the newest accepted sequence: replay; the same with another statement: fork | no. 2 |
-//! | the next must name the newest accepted as the one before; more than the next is a gap | no. 4 |
+//! | the next must name the newest accepted as the one before; numbers between may be missing, where their seals were lost and given up | no. 4 |
+//! | one that names another: with the next number it is a fork, with a later one seals are missing | no. 2, no. 4 |
 //! | a store that has accepted none takes any seal that carries everything, from its floor on | a new replica |
 //! | expired seals are refused; a clock below a time that was signed decides nothing | DESIGN §4 rule 7 |
 //! | operators never go back | no. 10 |
@@ -150,13 +151,14 @@ impl Floors {
                 Some(_) => Err(SealFault::Gap { floor, found }),
             };
         };
-        if floor.checked_add(1) != Some(found) {
-            return Err(SealFault::Gap { floor, found });
+        if seal.statement().previous.as_deref() == Some(known) {
+            return Ok(Step::Next);
         }
-        if seal.statement().previous.as_deref() != Some(known) {
-            return Err(SealFault::Fork { sequence: found });
-        }
-        Ok(Step::Next)
+        Err(if floor.checked_add(1) == Some(found) {
+            SealFault::Fork { sequence: found }
+        } else {
+            SealFault::Gap { floor, found }
+        })
     }
 
     /// The floors after `seal` was accepted.

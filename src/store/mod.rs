@@ -13,6 +13,8 @@
 //!   seal/                   pinned operators, what was accepted, the store's own key ([`transfer`])
 //!   quarantine/             transfers that were copied and not taken in; invisible
 //!   foreign/                a store of its own for bundles that nobody sealed, where operators are pinned
+//!   trust/                  trust roots in force, with their floors (`sealock-trust-root`)
+//!   trust-repositories/ policies/   what `sealock-mirror pull` keeps for the next seal (`docs/formats/mirror.md`)
 //!   snapshots/ journal/     made by the rooms that need them
 //! ```
 //!

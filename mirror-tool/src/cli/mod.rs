@@ -8,6 +8,7 @@ pub mod network;
 pub mod operators;
 pub mod plan;
 pub mod pull;
+pub mod pull_trust;
 pub mod seal;
 pub mod trust_root;
 pub mod wanted;

@@ -37,7 +37,7 @@ pub fn run(args: &PlanArgs, output: &mut Output) -> Result<Status, Failure> {
             "nothing to plan: name images, -f mirror.yaml, or --manifests -"
         )));
     }
-    let read = args.wanted.read(output)?;
+    let read = args.wanted.read(None, output)?;
     let registries = args.network.client()?;
     let root = store_directory(args.store.as_deref());
     let writer = if root.join("store.json").exists() {
@@ -51,7 +51,8 @@ pub fn run(args: &PlanArgs, output: &mut Output) -> Result<Status, Failure> {
         let walked = walk(&registries, intake.as_ref(), false, &order).await;
         Ok::<_, Failure>((order, walked))
     })??;
-    let file = plan(&order, &walked, intake.as_ref()).map_err(|e| Failure::undecided(anyhow!(e)))?;
+    let mut file = plan(&order, &walked, intake.as_ref()).map_err(|e| Failure::undecided(anyhow!(e)))?;
+    file.carry(&read.carried).map_err(|e| Failure::misuse(anyhow!(e)))?;
     output.data(&file.text().map_err(|e| Failure::undecided(anyhow!(e)))?)?;
     let open = walked.iter().any(|walk| !walk.problems.is_empty() || walk.open().next().is_some());
     Ok(if open { Status::Undecided } else { Status::Allowed })

@@ -21,6 +21,7 @@ use sealock::trust::TrustView;
 use serde::Serialize;
 
 use super::network::{NetworkArgs, run as wait};
+use super::pull_trust;
 use super::wanted::WantedArgs;
 use crate::pull::commit::{self, Demand, Fate, ImageReport};
 use crate::pull::fetch::{self, Event, Fetching};
@@ -83,6 +84,8 @@ struct Report {
     logs: Vec<LogReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<String>,
+    #[serde(flatten)]
+    carried: pull_trust::Report,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -104,10 +107,21 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
             "nothing to pull: name images, -f mirror.yaml, --plan FILE, or --manifests -"
         )));
     }
-    let read = args.wanted.read(output)?;
+    let read = args.wanted.read(args.plan.as_deref(), output)?;
     let registries = args.network.client()?;
     let root = store_directory(args.store.as_deref());
     let started = clock::now();
+    let mut writer = if args.dry_run && !root.join("store.json").exists() {
+        None
+    } else {
+        if !args.dry_run {
+            Writer::init(&root, None, PATIENCE)?;
+        }
+        Some(Writer::open(&root, "pull", PATIENCE)?)
+    };
+    // First, so that what arrives is judged by the newest roots.
+    let store = writer.as_ref().map(|_| root.as_path());
+    let carried = pull_trust::keep(&read.carried, store, &args.network, args.dry_run, started)?;
     let held = if args.wanted.has_policies() || !read.loaded.policies.is_empty() {
         let loaded = &read.loaded;
         Some(roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, args.store.as_deref(), started)?)
@@ -120,22 +134,11 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
     } else {
         None
     };
-    let mut writer = if args.dry_run && !root.join("store.json").exists() {
-        None
-    } else {
-        if !args.dry_run {
-            Writer::init(&root, None, PATIENCE)?;
-        }
-        Some(Writer::open(&root, "pull", PATIENCE)?)
-    };
     let intake = writer.as_ref().map(Writer::intake).transpose()?;
     let progress = Progress::new(!args.no_progress);
     let undecided = |reason: String| Failure::undecided(anyhow!(reason));
     let (order, walked, fetching, logs) = wait(async {
-        let order = match &args.plan {
-            Some(path) => read.planned(path)?,
-            None => read.order(&registries).await?,
-        };
+        let order = read.order(&registries).await?;
         let mut walked = walk(&registries, intake.as_ref(), !args.dry_run, &order).await;
         let mut fetching = Fetching::default();
         if let Some(intake) = intake.as_ref().filter(|_| !args.dry_run) {
@@ -170,7 +173,8 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         fetched.held = there;
         (commit::report(&order, &walked), None)
     };
-    let status = images.iter().map(|image| status(image.fate)).max().unwrap_or(Status::Misuse);
+    let fates = images.iter().map(|image| image.fate).chain(carried.fates());
+    let status = fates.map(status).max().unwrap_or(Status::Misuse);
     // Nobody on the far side can decide by a log that contradicts itself; one that is silent fails those who asked.
     let silent = |log: &LogReport| args.log_proofs == LogProofs::Require && log.unknown.is_some();
     let status =
@@ -183,6 +187,7 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         fetched,
         logs,
         ledger,
+        carried,
     };
     match args.output {
         Format::Json => {
@@ -267,6 +272,7 @@ fn human(report: &Report) -> String {
     if let Some(ledger) = &report.ledger {
         let _ = writeln!(text, "ledger: snapshots/{ledger}");
     }
+    report.carried.say(&mut text, report.dry_run);
     text
 }
 

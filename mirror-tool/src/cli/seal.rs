@@ -16,7 +16,7 @@ use sealock::seal::statement::Exception;
 use sealock::store::StoreFault;
 
 use crate::operators::KeyFile;
-use crate::seal::{self, Order, Review, SealingFault, TrustSource};
+use crate::seal::{self, Again, Order, Review, Sealed, SealingFault, TrustSource};
 
 /// Arguments of `sealock-mirror seal`.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub struct SealArgs {
     #[arg(long, value_name = "STORE-ID", required = true)]
     audience: Option<String>,
     /// The operators file
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "again")]
     operators: Option<PathBuf>,
     /// A private key that signs at once; `seal sign` adds others
     #[arg(long = "key", value_name = "FILE")]
@@ -39,18 +39,31 @@ pub struct SealArgs {
     /// Leave out what this receipt of the far side acknowledges
     #[arg(long, value_name = "RECEIPT")]
     since: Option<PathBuf>,
+    /// The transfers behind the one that this receipt acknowledges were lost: go on from that one
+    #[arg(long, value_name = "RECEIPT")]
+    after: Option<PathBuf>,
+    /// Write seal N once more, byte for byte, because its transfer was lost
+    #[arg(long, value_name = "N", conflicts_with_all = ["since", "after", "fresh", "trust", "policies", "ledgers", "allow_rollback"])]
+    again: Option<u64>,
     /// The key that checks its receipts, as `sealock store init` prints it; remembered
     #[arg(long, value_name = "KEY")]
     receipt_key: Option<String>,
     /// Cut the transfer into files of this size: 512-byte multiple with K, M, G, or `fat32`
     #[arg(long, value_name = "SIZE", value_parser = size)]
     segment_size: Option<u64>,
-    /// A TUF repository in a folder to carry; without a name, the public one
+    /// A TUF repository in a folder to carry, in place of one of that name that `pull` kept; without a name, the
+    /// public one
     #[arg(long = "trust", value_name = "[NAME=]DIR")]
     trust: Vec<String>,
-    /// A policy file to carry
+    /// Do not carry a TUF repository that `pull` kept
+    #[arg(long, value_name = "NAME")]
+    no_trust: Vec<String>,
+    /// A policy file to carry, in place of one of that name that `pull` kept
     #[arg(long = "policy", value_name = "FILE")]
     policies: Vec<PathBuf>,
+    /// Do not carry a policy file that `pull` kept
+    #[arg(long = "no-policy", value_name = "NAME")]
+    no_policies: Vec<String>,
     /// A ledger of what was asked for and found; the newest last. Without it, those in the store
     #[arg(long = "ledger", value_name = "FILE")]
     ledgers: Vec<PathBuf>,
@@ -165,6 +178,18 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
     let store = store_directory(args.store.as_deref());
     let keys =
         args.keys.iter().map(|p| KeyFile::signing(p).map_err(failure)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(sequence) = args.again {
+        let sealed = seal::again(&Again {
+            store: &store,
+            audience: args.audience.as_deref().ok_or_else(|| needed("audience"))?,
+            sequence,
+            keys: &keys,
+            segment_size: args.segment_size,
+            output: args.output.as_deref().ok_or_else(|| needed("output"))?,
+            now: clock::now(),
+        });
+        return tell(args, &sealed.map_err(failure)?, output);
+    }
     let exceptions = args
         .allow_rollback
         .iter()
@@ -185,11 +210,14 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         keys: &keys,
         origin: &args.origin,
         since: args.since.as_deref(),
+        after: args.after.as_deref(),
         receipt_key: args.receipt_key.as_deref(),
         segment_size: args.segment_size,
         valid: SignedDuration::from_hours(24 * args.days),
         trust: &trust,
+        no_trust: &args.no_trust,
         policies: &args.policies,
+        no_policies: &args.no_policies,
         ledgers: &ledgers,
         exceptions,
         fresh: args.fresh,
@@ -197,10 +225,19 @@ pub fn run(args: &SealArgs, output: &mut Output) -> Result<Status, Failure> {
         now: clock::now(),
     })
     .map_err(failure)?;
+    tell(args, &sealed, output)
+}
+
+/// Says what was sealed.
+fn tell(args: &SealArgs, sealed: &Sealed, output: &mut Output) -> Result<Status, Failure> {
     if args.format == Format::Json {
-        output.data(&sealock::cli::store::json(&sealed)?)?;
+        output.data(&sealock::cli::store::json(sealed)?)?;
     } else {
-        let again = if sealed.again { " once more, nothing changed" } else { "" };
+        let again = match (sealed.again, args.again) {
+            (true, None) => " once more, nothing changed",
+            (true, Some(_)) => " once more",
+            (false, _) => "",
+        };
         output.data(&format!(
             "seal {}{again}: {}, {} contents carried, {} left out, {} bytes in {} files\n",
             sealed.sequence,

@@ -12,12 +12,7 @@ use sealock::cli::{clock, files};
 use sealock_trust_root::embedded;
 
 use super::network::NetworkArgs;
-use crate::trust_root::{Taken, take};
-
-/// The repository of the public-good Sigstore.
-const PUBLIC_GOOD: &str = "https://tuf-repo-cdn.sigstore.dev";
-/// Largest root that is read, in bytes.
-const MAX_ROOT: u64 = 1024 * 1024;
+use crate::trust_root::{MAX_ROOT, PUBLIC_GOOD, Taken, take};
 
 /// Arguments of `trust-root`.
 #[derive(Debug, Args)]
@@ -79,7 +74,8 @@ pub fn run(args: &TrustRootArgs, output: &mut Output) -> Result<Status, Failure>
     Ok(Status::Allowed)
 }
 
-/// Writes each file as a whole, `timestamp.json` last: until then a reader finds the state before.
+/// Writes each file as a whole, `timestamp.json` last. After a kill in between a reader finds the state before, or, where
+/// a new root rotated keys, one that does not load until the next run; never another one. (`pull` keeps states whole.)
 fn write(folder: &Path, taken: &Taken) -> anyhow::Result<()> {
     let last = "timestamp.json";
     let ordered = taken.files.iter().filter(|(name, _)| *name != last).chain(taken.files.get_key_value(last));

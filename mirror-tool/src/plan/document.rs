@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use sealock::image::Reference;
 use sealock::policy::yaml::{self, Meaning, Node};
+use sealock_trust_root::disk::{DEFAULT_NAME, NAME_RULE, is_name};
 
 use super::version::Range;
 use super::{Choice, Source};
 use crate::pull::{Evidence, Waiver};
+use crate::trust_root::{self, PUBLIC_GOOD};
 
 /// `apiVersion`.
 pub const API_VERSION: &str = "sealock.dev/v1";
@@ -27,8 +29,23 @@ pub struct Document {
     pub sources: Vec<Source>,
     /// Policy files, relative to the document.
     pub policies: Vec<String>,
+    /// TUF repositories to keep for the next seal.
+    pub trust_roots: Vec<TrustRoot>,
     /// Questions that may stay open.
     pub waivers: Vec<Waiver>,
+}
+
+/// A TUF repository as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustRoot {
+    /// Its name.
+    pub name: String,
+    /// Where it is published.
+    pub url: String,
+    /// The file of the pinned first root, relative to the document; nothing for the one in the program.
+    pub root: Option<String>,
+    /// Whether a run may succeed where it cannot be read.
+    pub optional: bool,
 }
 
 /// Reads a document; `file` is its name for messages.
@@ -53,7 +70,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Document, String> {
 type Fault<'n> = (&'n Node, String);
 
 fn document(root: &Node) -> Result<Document, Fault<'_>> {
-    known(root, &["apiVersion", "kind", "platforms", "images", "policies", "waive"])?;
+    known(root, &["apiVersion", "kind", "platforms", "images", "policies", "trustRoots", "waive"])?;
     for (member, expected) in [("apiVersion", API_VERSION), ("kind", KIND)] {
         match root.get(member).map(text).transpose()? {
             Some(found) if found == expected => {}
@@ -65,7 +82,14 @@ fn document(root: &Node) -> Result<Document, Fault<'_>> {
     for image in items(root, "images")? {
         read.sources.push(source(image, &platforms)?);
     }
-    if read.sources.is_empty() {
+    for node in items(root, "trustRoots")? {
+        let read_root = trust_root(node)?;
+        if read.trust_roots.iter().any(|other| other.name == read_root.name) {
+            return Err((node, format!("two trust roots are named {:?}", read_root.name)));
+        }
+        read.trust_roots.push(read_root);
+    }
+    if read.sources.is_empty() && read.trust_roots.is_empty() {
         return Err((root, "images names none".to_owned()));
     }
     for waiver in items(root, "waive")? {
@@ -80,6 +104,39 @@ fn document(root: &Node) -> Result<Document, Fault<'_>> {
         read.waivers.push(Waiver { pattern: pattern.to_owned(), reason: reason.to_owned() });
     }
     Ok(read)
+}
+
+fn trust_root(node: &Node) -> Result<TrustRoot, Fault<'_>> {
+    known(node, &["name", "url", "root", "optional"])?;
+    let member = |name| node.get(name).map(|node| Ok((node, text(node)?))).transpose();
+    let name = member("name")?;
+    if let Some((node, name)) = name.filter(|(_, name)| !is_name(name)) {
+        return Err((node, format!("{name:?} is not a name: {NAME_RULE}")));
+    }
+    let name = name.map_or(DEFAULT_NAME, |(_, name)| name);
+    let url = match member("url")? {
+        Some((node, url)) => {
+            trust_root::base(url).map_err(|e| (node, e.to_string()))?;
+            url
+        }
+        None if name == DEFAULT_NAME => PUBLIC_GOOD,
+        None => return Err((node, format!("the trust root {name:?} has a url"))),
+    };
+    let root = member("root")?.map(|(_, root)| root.to_owned());
+    if root.is_none() && url.trim_end_matches('/') != PUBLIC_GOOD {
+        return Err((
+            node,
+            format!("{url} is not the public-good repository: root names the first root to trust"),
+        ));
+    }
+    let optional = match node.get("optional").map(|node| (node, node.meaning())) {
+        None => false,
+        Some((_, Meaning::Bool { value, plainly: true })) => value,
+        Some((node, other)) => {
+            return Err((node, format!("{} where true or false belongs", other.json_name())));
+        }
+    };
+    Ok(TrustRoot { name: name.to_owned(), url: url.to_owned(), root, optional })
 }
 
 fn source<'n>(node: &'n Node, platforms: &[String]) -> Result<Source, Fault<'n>> {
@@ -174,8 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn trust_roots() {
+        let text = "trustRoots:\n- {}\n- {name: private, url: 'https://tuf.example/x/', root: r/1.root.json, optional: true}\n";
+        let read = read("m.yaml", format!("{HEAD}{text}").as_bytes()).unwrap();
+        let [public, private] = &read.trust_roots[..] else { panic!("{read:?}") };
+        assert_eq!((public.name.as_str(), public.url.as_str()), (DEFAULT_NAME, PUBLIC_GOOD));
+        assert!(public.root.is_none() && !public.optional && private.optional && read.sources.is_empty());
+        assert_eq!(private.root.as_deref(), Some("r/1.root.json"));
+    }
+
+    #[test]
     fn slips_have_a_place() {
         for (text, place) in [
+            ("trustRoots:\n- {name: Private}\n", ":4:10"),
+            ("trustRoots:\n- {name: private}\n", "has a url"),
+            ("trustRoots:\n- {url: 'https://tuf.example'}\n", "root names"),
+            ("trustRoots:\n- {url: 'ftp://tuf.example', root: r}\n", ":4:9"),
+            ("trustRoots:\n- {url: 'https://u:p@tuf.example', root: r}\n", "credentials"),
+            ("trustRoots:\n- {}\n- {}\n", "two trust roots"),
+            ("trustRoots:\n- {optional: 'yes'}\n", "true or false"),
+            ("trustRoots:\n- {pin: x}\n", "not known here"),
             ("images:\n- name: a.io/bb\n  evidense: {}\n", ":5:"),
             ("images:\n- name: a.io/bb:1\n  tags: ['*']\n", ":4:9"),
             ("images:\n- name: a.io/bb\n  tags: ['*']\n  versions: '1'\n", "exclude"),

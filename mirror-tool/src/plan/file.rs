@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealock::image::{Digest, Reference};
 use sealock::store::Intake;
+use sealock_trust_root::tuf;
 use serde::{Deserialize, Serialize};
 
+use super::Carried;
 use crate::pull::fetch;
 use crate::pull::ledger::Question;
 use crate::pull::{Evidence, Order, Walked, Wanted};
+use crate::trust_root::keep;
 
 /// `schema`.
 pub const SCHEMA: &str = "sealock.dev/mirror-plan/v1";
@@ -27,6 +30,46 @@ pub struct PlanFile {
     /// Patterns of questions that may stay open, with the reasons.
     #[serde(default)]
     pub waivers: BTreeMap<String, String>,
+    /// TUF repositories to keep for the next seal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_roots: Vec<PlannedTrustRoot>,
+    /// Policy files to keep for the next seal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PlannedPolicy>,
+}
+
+/// A TUF repository of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedTrustRoot {
+    /// Its name.
+    pub name: String,
+    /// Where it is published.
+    pub url: String,
+    /// Whether a run may succeed where it cannot be read.
+    #[serde(default)]
+    pub optional: bool,
+    /// Version of the first root to trust.
+    pub root_version: u64,
+    /// Its digest.
+    pub root_digest: Digest,
+    /// Its text; nothing for the one in the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// What will be asked, in order.
+    pub asks: Vec<String>,
+}
+
+/// A policy file of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedPolicy {
+    /// File name.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its text.
+    pub text: String,
 }
 
 /// An image of a plan.
@@ -92,7 +135,14 @@ pub fn plan(order: &Order, walked: &[Walked], intake: Option<&Intake>) -> Result
         });
     }
     let waivers = order.waivers.iter().map(|w| (w.pattern.clone(), w.reason.clone())).collect();
-    Ok(PlanFile { schema: SCHEMA.to_owned(), images, total: amount(walked)?, waivers })
+    Ok(PlanFile {
+        schema: SCHEMA.to_owned(),
+        images,
+        total: amount(walked)?,
+        waivers,
+        trust_roots: Vec::new(),
+        policies: Vec::new(),
+    })
 }
 
 impl PlanFile {
@@ -126,6 +176,70 @@ impl PlanFile {
             })
         });
         each.collect()
+    }
+
+    /// Adds what is carried beside images.
+    ///
+    /// # Errors
+    /// A root or a policy that is not what its name says.
+    pub fn carry(&mut self, carried: &Carried) -> Result<(), String> {
+        for wanted in &carried.trust_roots {
+            let fault = |e: String| format!("the root of {}: {e}", wanted.name);
+            let pinned = wanted.pinned();
+            let root = tuf::follow_roots(pinned, []).map_err(|e| fault(e.to_string()))?;
+            let text = wanted.root.as_ref().map(|root| String::from_utf8(root.clone()));
+            self.trust_roots.push(PlannedTrustRoot {
+                name: wanted.name.clone(),
+                url: wanted.url.clone(),
+                optional: wanted.optional,
+                root_version: root.version,
+                root_digest: Digest::sha256(pinned),
+                root: text.transpose().map_err(|_| fault("it is not text".into()))?,
+                asks: vec![
+                    format!("{}.root.json and every one after it", root.version.saturating_add(1)),
+                    "timestamp.json".to_owned(),
+                    "the snapshot, targets and delegated targets that it names".to_owned(),
+                    "every target that those list".to_owned(),
+                ],
+            });
+        }
+        for (name, bytes) in &carried.policies {
+            let text = String::from_utf8(bytes.clone()).map_err(|_| format!("{name} is not text"))?;
+            self.policies.push(PlannedPolicy { name: name.clone(), digest: Digest::sha256(bytes), text });
+        }
+        Ok(())
+    }
+
+    /// What is carried beside images.
+    ///
+    /// # Errors
+    /// Text that does not have its digest, or is not what its name says.
+    pub fn carried(&self) -> Result<Carried, String> {
+        let mut carried = Carried::default();
+        for planned in &self.trust_roots {
+            let wanted = keep::Wanted {
+                name: planned.name.clone(),
+                url: planned.url.clone(),
+                root: planned.root.clone().map(String::into_bytes),
+                optional: planned.optional,
+            };
+            if Digest::sha256(wanted.pinned()) != planned.root_digest {
+                return Err(format!(
+                    "the first root of {} is not {}, with which the plan was made",
+                    planned.name, planned.root_digest
+                ));
+            }
+            carried.trust_roots.push(wanted);
+        }
+        for planned in &self.policies {
+            let bytes = planned.text.clone().into_bytes();
+            if Digest::sha256(&bytes) != planned.digest {
+                return Err(format!("the policy {} is not {}", planned.name, planned.digest));
+            }
+            carried.policies.insert(planned.name.clone(), bytes);
+        }
+        carried.check()?;
+        Ok(carried)
     }
 
     /// As written.

@@ -12,14 +12,54 @@ pub mod file;
 pub mod version;
 pub mod workloads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sealock::image::Reference;
+use sealock_trust_root::disk::is_name;
+use sealock_trust_root::tuf;
 
 use crate::pull::order::wildcard;
 use crate::pull::{Evidence, Wanted};
 use crate::registry::{Answer, Registries, Repository};
+use crate::trust_root::{keep, kept};
 use version::Range;
+
+/// What is brought beside images, for the next seal.
+#[derive(Clone, Debug, Default)]
+pub struct Carried {
+    /// TUF repositories.
+    pub trust_roots: Vec<keep::Wanted>,
+    /// Policy files, by name.
+    pub policies: BTreeMap<String, Vec<u8>>,
+}
+
+impl Carried {
+    /// Whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.trust_roots.is_empty() && self.policies.is_empty()
+    }
+
+    /// Checks what can be checked before anybody is asked.
+    ///
+    /// # Errors
+    /// A name that is none, a first root that is none, a policy that no seal can carry.
+    pub fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for wanted in &self.trust_roots {
+            let name = &wanted.name;
+            if !is_name(name) || !names.insert(name) {
+                return Err(format!("{name:?} cannot be the name of a trust root, or is one already"));
+            }
+            tuf::follow_roots(wanted.pinned(), []).map_err(|e| format!("the first root of {name}: {e}"))?;
+        }
+        match self.policies.keys().find(|name| !kept::is_policy(name)) {
+            Some(name) => Err(format!(
+                "no seal can carry a policy file of the name {name:?}: letters, digits, '.', '_' and '-' only"
+            )),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Images of one source: a name, or a choice of tags.
 #[derive(Clone, Debug)]

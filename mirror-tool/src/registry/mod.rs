@@ -12,6 +12,7 @@
 //! | a partial blob goes on only where `Content-Range` says what was asked for | [`blob`] | RFC 9110 §14.4 |
 //! | referrers and tags never follow a redirect to another host; blobs may, without credentials, and not towards machines that are nearer to us than the registry | [`reach`] | |
 //! | credentials go to the host they are for, and to a token realm of the same site | [`token`] | |
+//! | a registry that stands in for another gets its own credentials, never the other's | [`request`] | |
 //! | every TLS configuration names its provider and counts its certificates | [`tls`] | |
 //! | `urls` in descriptors are never fetched | nothing reads them | |
 //!

@@ -111,11 +111,14 @@ impl Network {
             url: url.rsplit('@').next().unwrap_or_default().to_owned(),
             reason: e.to_string(),
         };
-        if let Some(url) = &self.http_proxy {
+        // The library lets * stand for names only; everybody else means addresses too.
+        let none =
+            self.no_proxy.as_deref().is_some_and(|list| list.split(',').any(|host| host.trim() == "*"));
+        if let Some(url) = self.http_proxy.as_ref().filter(|_| !none) {
             let proxy = reqwest::Proxy::http(url).map_err(|e| fault(url, &e))?;
             builder = builder.proxy(proxy.no_proxy(except()));
         }
-        if let Some(url) = &self.https_proxy {
+        if let Some(url) = self.https_proxy.as_ref().filter(|_| !none) {
             let proxy = reqwest::Proxy::https(url).map_err(|e| fault(url, &e))?;
             builder = builder.proxy(proxy.no_proxy(except()));
         }

@@ -38,6 +38,8 @@ struct Shared {
 pub(super) struct Host {
     /// As in image names.
     registry: String,
+    /// Whose credentials it gets: its own where it stands in for another.
+    account: String,
     /// Root of its URLs.
     pub(super) base: Url,
     gate: Gate,
@@ -131,10 +133,15 @@ impl Registries {
         if let Some(host) = hosts.get(&repository.registry) {
             return Ok(Arc::clone(host));
         }
-        let (_, base) = endpoint::base(&self.shared.network, &repository.registry)
+        let (served, base) = endpoint::base(&self.shared.network, &repository.registry)
             .map_err(|e| Doubt::new(e.to_string()))?;
         let host = Arc::new(Host {
             registry: repository.registry.clone(),
+            account: if self.shared.network.stand_ins.contains_key(&repository.registry) {
+                served
+            } else {
+                repository.registry.clone()
+            },
             base,
             gate: Gate::default(),
             permits: Arc::new(Semaphore::new(self.shared.network.in_flight.max(1))),
@@ -277,7 +284,7 @@ impl Registries {
                 None => {
                     return Err(Trouble::End(Doubt::of(
                         401,
-                        format!("{} asks for a login, and no credentials are held for it", host.registry),
+                        format!("{} asks for a login, and no credentials are held for it", host.account),
                     )));
                 }
             }
@@ -383,7 +390,7 @@ impl Registries {
         if let Some(held) = self.held(host, path).filter(|held| Some(&held.header) != stale) {
             return Ok(Some(held));
         }
-        let registry = host.registry.clone();
+        let registry = host.account.clone();
         let keychain = Arc::clone(&self.shared.keychain);
         let credential = tokio::task::spawn_blocking(move || keychain.find(&registry))
             .await

@@ -1,6 +1,6 @@
 //! The documents of a transfer: collected whole, in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,17 +15,12 @@ use sealock_trust_root::tuf;
 
 use super::ledger::Ledgers;
 use super::{Order, REFUSED, STALE, SealingFault, files, render};
+use crate::trust_root::kept::{self, Kept, KeptFault};
 
-/// Largest file of a TUF repository, in bytes.
-const MAX_TRUST: u64 = 16 * 1024 * 1024;
-/// Most files of one.
-const MAX_TRUST_FILES: usize = 256;
 /// Most ledgers that are carried whole.
 const MOST_LEDGERS: usize = 50;
 /// Largest ledger, in bytes.
 const MAX_LEDGER: u64 = 256 * 1024 * 1024;
-/// Largest policy file, in bytes.
-const MAX_POLICY: u64 = 4 * 1024 * 1024;
 
 /// A TUF repository in a folder.
 #[derive(Clone, Debug)]
@@ -80,7 +75,19 @@ impl Documents {
         put(container::SNAPSHOT.to_owned(), render("snapshot", snapshot)?)?;
         for path in order.policies {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            put(format!("policies/{name}"), files::read(path, MAX_POLICY)?)?;
+            put(format!("policies/{name}"), files::read(path, kept::MAX_POLICY)?)?;
+        }
+        // What `pull` kept, but for what was given here under the same name, or is to stay.
+        let given: BTreeSet<_> =
+            order.policies.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        let kept = kept::policies(order.store).map_err(unreadable)?;
+        if let Some(unknown) = order.no_policies.iter().find(|name| !kept.contains_key(*name)) {
+            return Err(SealingFault::Misuse(format!("the store keeps no policy of the name {unknown:?}")));
+        }
+        for (name, content) in kept {
+            if !given.contains(name.as_str()) && !order.no_policies.contains(&name) {
+                put(format!("policies/{name}"), content)?;
+            }
         }
         let mut ledgers = Ledgers::default();
         for (at, path) in order.ledgers.iter().enumerate() {
@@ -103,13 +110,31 @@ impl Documents {
         }
         let mut trust = Vec::new();
         for source in order.trust {
-            trust.push(load(source, order)?);
-            for (path, content) in folder(&source.folder)? {
+            let opened: Arc<dyn RepositorySource> =
+                Arc::new(files::io(&source.folder, DirectorySource::open(&source.folder))?);
+            let files = folder(&source.folder)?;
+            // A name that this store does not know yet is checked from its own first root; the far side has its own pin.
+            let first = kept::first_root(&files).filter(|_| source.name != DEFAULT_NAME);
+            trust.push(load(&source.name, &opened, first, order)?);
+            for (path, content) in files {
                 put(format!("trust/{}/{path}", source.name), content)?;
+            }
+        }
+        for (name, repository) in kept_repositories(order)? {
+            let first = repository.first_root().filter(|_| repository.root.is_some());
+            let source: Arc<dyn RepositorySource> = Arc::new(repository.source());
+            trust.push(load(&name, &source, first, order)?);
+            for (path, content) in repository.files {
+                put(format!("trust/{name}/{path}"), content)?;
             }
         }
         trust.sort_by(|a: &Trust, b| a.name.cmp(&b.name));
         Ok(Self { bytes, trust })
+    }
+
+    /// Those of a seal that was made before.
+    pub(super) fn again(bytes: BTreeMap<String, Vec<u8>>, trust: Vec<Trust>) -> Self {
+        Self { bytes, trust }
     }
 
     /// Sets what changed.
@@ -132,7 +157,11 @@ impl Documents {
     }
 
     pub(super) fn snapshot(&self) -> &[u8] {
-        self.bytes.get(container::SNAPSHOT).map_or(&[], Vec::as_slice)
+        self.get(container::SNAPSHOT)
+    }
+
+    pub(super) fn get(&self, name: &str) -> &[u8] {
+        self.bytes.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
@@ -191,45 +220,54 @@ pub(super) fn ledger_name(path: &Path) -> String {
     format!("ledger/{}", path.file_name().and_then(|n| n.to_str()).unwrap_or_default())
 }
 
-/// Loads a repository as the far side will, and refuses what is not fresh now.
-fn load(source: &TrustSource, order: &Order<'_>) -> Result<Trust, SealingFault> {
-    let fault = |code, reason: String| SealingFault::Trust { name: source.name.clone(), reason, code };
-    let opened = files::io(&source.folder, DirectorySource::open(&source.folder))?;
-    let repository: Arc<dyn RepositorySource> = Arc::new(opened);
+/// The repositories that `pull` kept, but for those given here under the same name, and those that are to stay.
+fn kept_repositories(order: &Order<'_>) -> Result<Vec<(String, Kept)>, SealingFault> {
+    let mut found = Vec::new();
+    let names = kept::names(order.store).map_err(unreadable)?;
+    if let Some(unknown) = order.no_trust.iter().find(|name| !names.contains(*name)) {
+        return Err(SealingFault::Misuse(format!("the store keeps no trust root of the name {unknown:?}")));
+    }
+    for name in names {
+        if order.no_trust.contains(&name) || order.trust.iter().any(|given| given.name == name) {
+            continue;
+        }
+        if let Some(repository) = kept::read(order.store, &name).map_err(unreadable)? {
+            found.push((name, repository));
+        }
+    }
+    Ok(found)
+}
+
+fn unreadable(fault: KeptFault) -> SealingFault {
+    SealingFault::Io { path: fault.path, source: fault.source }
+}
+
+/// Loads a repository as the far side will, and refuses what is not fresh now. `first` is where its chain begins if this
+/// store knows nothing of the name; nothing for the root in this program.
+fn load(
+    name: &str,
+    repository: &Arc<dyn RepositorySource>,
+    first: Option<&[u8]>,
+    order: &Order<'_>,
+) -> Result<Trust, SealingFault> {
+    let fault = |code, reason: String| SealingFault::Trust { name: name.to_owned(), reason, code };
     let state = TrustState::of_store(order.store);
     let writer = state.writer().map_err(|e| fault(REFUSED, e.to_string()))?;
-    // A name that this store does not know yet is checked from its own first root; the far side has its own pin.
-    let first = first_root(&source.folder, &source.name)?;
-    let (pinned, floor) = match writer.start(&source.name, first.as_deref()) {
+    let (pinned, floor) = match writer.start(name, first) {
         Ok(start) => start,
         Err(sealock_trust_root::disk::StateFault::Pinned { .. }) => {
-            writer.start(&source.name, None).map_err(|e| fault(REFUSED, e.to_string()))?
+            writer.start(name, None).map_err(|e| fault(REFUSED, e.to_string()))?
         }
         Err(e) => return Err(fault(REFUSED, e.to_string())),
     };
     drop(writer);
-    let loaded =
-        tuf::load(&repository, &pinned, floor.as_ref()).map_err(|e| fault(REFUSED, e.to_string()))?;
+    let loaded = tuf::load(repository, &pinned, floor.as_ref()).map_err(|e| fault(REFUSED, e.to_string()))?;
     for role in &loaded.roles {
         if role.expires <= order.now {
             return Err(fault(STALE, format!("its {} expired at {}", role.role, role.expires)));
         }
     }
-    Ok(Trust { name: source.name.clone(), versions: transfer::versions(&loaded) })
-}
-
-/// The oldest root in the folder, for names that are not the public one.
-fn first_root(place: &Path, name: &str) -> Result<Option<Vec<u8>>, SealingFault> {
-    if name == DEFAULT_NAME {
-        return Ok(None);
-    }
-    let files = folder(place)?;
-    let roots = files.iter().filter_map(|(path, bytes)| {
-        let file = path.rsplit('/').next()?;
-        let version: u64 = file.strip_suffix(".root.json")?.parse().ok()?;
-        Some((version, bytes))
-    });
-    Ok(roots.min_by_key(|(version, _)| *version).map(|(_, bytes)| bytes.clone()))
+    Ok(Trust { name: name.to_owned(), versions: transfer::versions(&loaded) })
 }
 
 /// Every file below `place`, by its path with `/`.
@@ -248,14 +286,14 @@ fn folder(place: &Path) -> Result<BTreeMap<String, Vec<u8>>, SealingFault> {
             if kind.is_dir() && prefix.matches('/').count() < 3 {
                 open.push((path, format!("{prefix}{name}/")));
             } else if kind.is_file() {
-                found.insert(format!("{prefix}{name}"), files::read(&path, MAX_TRUST)?);
+                found.insert(format!("{prefix}{name}"), files::read(&path, kept::MAX_FILE)?);
             } else {
                 return Err(SealingFault::Misuse(format!(
                     "{} does not belong in a TUF repository",
                     path.display()
                 )));
             }
-            if found.len() > MAX_TRUST_FILES {
+            if found.len() > kept::MAX_FILES {
                 return Err(SealingFault::Misuse(format!("{} holds too many files", place.display())));
             }
         }

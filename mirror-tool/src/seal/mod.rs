@@ -16,6 +16,7 @@
 // Reason: transfers, keys and records are files that the user names.
 #![allow(clippy::disallowed_methods)]
 
+mod again;
 mod documents;
 pub mod files;
 mod ledger;
@@ -40,8 +41,9 @@ use sealock::seal::{
 };
 use sealock::store::{Store, StoreFault, Writer};
 
+pub use again::{Again, again};
 pub use documents::{TrustSource, ledgers};
-pub use record::Records;
+pub use record::{Record, Records};
 pub use review::{Review, review, sign};
 
 use documents::Documents;
@@ -118,16 +120,22 @@ pub struct Order<'a> {
     pub origin: &'a str,
     /// A receipt of the receiving store.
     pub since: Option<&'a Path>,
+    /// A receipt of the receiving store: seals behind the one that it acknowledges were lost, and are given up.
+    pub after: Option<&'a Path>,
     /// The key that checks it; remembered for later.
     pub receipt_key: Option<&'a str>,
     /// Bytes of a segment; nothing for one file.
     pub segment_size: Option<u64>,
     /// How long it may be taken in.
     pub valid: SignedDuration,
-    /// TUF repositories to carry.
+    /// TUF repositories to carry, beside those that the store keeps.
     pub trust: &'a [TrustSource],
-    /// Policy files to carry.
+    /// Names of kept repositories that are not carried.
+    pub no_trust: &'a [String],
+    /// Policy files to carry, beside those that the store keeps.
     pub policies: &'a [PathBuf],
+    /// Names of kept policy files that are not carried.
+    pub no_policies: &'a [String],
     /// Ledgers of what was asked for, oldest first; carried as they are.
     pub ledgers: &'a [PathBuf],
     /// Names that may move back.
@@ -182,6 +190,7 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     check_keys(order.keys, &operators)?;
     let records = Records::open(order.store, order.audience)?;
     let (acknowledged, partial) = acknowledged(order, &records)?;
+    let after = again::given_up(order, &records)?;
     let base = acknowledged.as_ref().map(|(digest, _)| digest.clone());
     let closure = store.contents()?;
     let omitted: BTreeSet<Digest> = match &acknowledged {
@@ -197,8 +206,10 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
     let mut documents = Documents::collect(order, &store, &operators, &names, &snapshot)?;
     let last = records.newest()?;
     // The last seal once more, if this says nothing else.
-    if let Some(last) = last.as_ref().filter(|_| !order.fresh) {
-        let before = records.names(last.statement.sequence.saturating_sub(1))?;
+    let goes_on = |last: &&Record| after.as_ref().is_none_or(|after| after.follows_or_is(last));
+    if let Some(last) = last.as_ref().filter(|_| !order.fresh).filter(goes_on) {
+        let sequence = records.sequence_of(last.statement.previous.as_deref(), last.statement.sequence)?;
+        let before = records.names(sequence)?;
         documents.changes(&Changes::between(&before, &names))?;
         let previous = last.statement.previous.clone();
         let twin =
@@ -208,13 +219,15 @@ pub fn seal(order: &Order<'_>) -> Result<Sealed, SealingFault> {
             return write(order, &store, &operators, &documents, &snapshot, twin, &records, None, partial);
         }
     }
-    let before = match &last {
-        Some(last) => records.names(last.statement.sequence)?,
+    // A number is never given twice, also where the seals in between were lost: then two histories would look alike.
+    let sequence = last.as_ref().map_or(0, |last| last.statement.sequence) + 1;
+    let before_it = after.or(last);
+    let before = match &before_it {
+        Some(before) => records.names(before.statement.sequence)?,
         None => BTreeMap::new(),
     };
     documents.changes(&Changes::between(&before, &names))?;
-    let sequence = last.as_ref().map_or(0, |last| last.statement.sequence) + 1;
-    let previous = last.map(|last| last.digest);
+    let previous = before_it.map(|before| before.digest);
     let draft =
         Draft { order, operators: &operators, documents: &documents, base: &base, snapshot: &snapshot };
     let sealed_at = Timestamp::from_second(order.now.as_second()).unwrap_or(order.now);
@@ -302,12 +315,41 @@ fn write(
     operators: &Operators,
     documents: &Documents,
     snapshot: &Snapshot,
-    mut statement: Statement,
+    statement: Statement,
     records: &Records,
-    new: Option<&BTreeMap<String, String>>,
+    names: Option<&BTreeMap<String, String>>,
     partial_receipt: bool,
 ) -> Result<Sealed, SealingFault> {
-    let mut output = output::Output::create(order.output, order.segment_size, statement.segments.size)?;
+    write_out(
+        order.output,
+        order.segment_size,
+        order.keys,
+        store,
+        operators,
+        documents,
+        snapshot,
+        statement,
+        names.map(|names| (records, names)),
+        partial_receipt,
+    )
+}
+
+/// Writes a transfer. `new` is where a seal that was not made before is remembered, and its names; without it the bytes
+/// must be those of before.
+#[allow(clippy::too_many_arguments, reason = "each is one part of one transfer")]
+fn write_out(
+    path: &Path,
+    segment_size: Option<u64>,
+    keys: &[SigningKey],
+    store: &Store,
+    operators: &Operators,
+    documents: &Documents,
+    snapshot: &Snapshot,
+    mut statement: Statement,
+    new: Option<(&Records, &BTreeMap<String, String>)>,
+    partial_receipt: bool,
+) -> Result<Sealed, SealingFault> {
+    let mut output = output::Output::create(path, segment_size, statement.segments.size)?;
     output.write(store, documents, snapshot)?;
     let hashes = output.hashes();
     if new.is_none() && hashes != statement.segments.sha256 {
@@ -315,22 +357,22 @@ fn write(
     }
     statement.segments.sha256 = hashes;
     let mut header = Header::new(&statement)?;
-    for key in order.keys {
+    for key in keys {
         let signed = header.envelope_mut().sign(key);
         signed.map_err(|e| SealFault::Operators { reason: e.to_string() })?;
     }
     let digest = header.envelope().digest();
     let head = header.render()?;
     let mut files = output.finish(&head)?;
-    if let Some(names) = new {
-        records.put(header.envelope().payload(), &statement, documents.snapshot(), names)?;
+    if let Some((records, names)) = new {
+        records.put(header.envelope().payload(), &statement, documents, names)?;
     }
     let bytes = files.iter().map(|(_, size)| size).sum();
     for (path, _) in &mut files {
         files::publish(path)?;
     }
     let role = &operators.newest().document().roles.seal;
-    let signed: BTreeSet<_> = order.keys.iter().map(|key| key_id(key.public())).collect();
+    let signed: BTreeSet<_> = keys.iter().map(|key| key_id(key.public())).collect();
     Ok(Sealed {
         schema: "sealock.dev/sealed/v1",
         digest: format!("sha256:{digest}"),
@@ -358,6 +400,31 @@ fn check_keys(keys: &[SigningKey], operators: &Operators) -> Result<(), SealingF
     }
 }
 
+/// The receipt at `path`, and the seal of ours that it acknowledges.
+fn acknowledged_by(
+    path: &Path,
+    audience: &str,
+    records: &Records,
+    key: Option<ReceiptKey>,
+) -> Result<(Receipt, Record), SealingFault> {
+    let Some(key) = key else {
+        return Err(SealingFault::Misuse(
+            "the receipt cannot be checked: give --receipt-key as `sealock store init` printed it".into(),
+        ));
+    };
+    let note = files::read(path, MAX_RECEIPT)?;
+    let receipt = Receipt::verify(&note, &key)?;
+    if receipt.store != audience {
+        let reason = format!("it is of the store {}", receipt.store);
+        return Err(SealFault::Receipt { reason }.into());
+    }
+    let Some(record) = records.get(receipt.sequence)?.filter(|r| r.digest == receipt.seal) else {
+        let reason = format!("seal {} of this store is not known here", receipt.sequence);
+        return Err(SealFault::Receipt { reason }.into());
+    };
+    Ok((receipt, record))
+}
+
 /// What the receipt acknowledges: the seal's digest and its snapshot; and whether a receipt acknowledges nothing.
 fn acknowledged(
     order: &Order<'_>,
@@ -378,21 +445,7 @@ fn acknowledged(
         None => records.receipt_key()?,
     };
     let Some(path) = order.since else { return Ok((None, false)) };
-    let Some(key) = key else {
-        return Err(SealingFault::Misuse(
-            "the receipt cannot be checked: give --receipt-key as `sealock store init` printed it".into(),
-        ));
-    };
-    let note = files::read(path, MAX_RECEIPT)?;
-    let receipt = Receipt::verify(&note, &key)?;
-    if receipt.store != order.audience {
-        let reason = format!("it is of the store {}", receipt.store);
-        return Err(SealFault::Receipt { reason }.into());
-    }
-    let Some(record) = records.get(receipt.sequence)?.filter(|r| r.digest == receipt.seal) else {
-        let reason = format!("seal {} of this store is not known here", receipt.sequence);
-        return Err(SealFault::Receipt { reason }.into());
-    };
+    let (receipt, record) = acknowledged_by(path, order.audience, records, key)?;
     if !receipt.complete {
         return Ok((None, true));
     }

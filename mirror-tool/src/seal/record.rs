@@ -5,20 +5,25 @@
 //! <store>/seals/<audience>/<n>.snapshot.json   the snapshot of seal n
 //! <store>/seals/<audience>/<n>.names.json      its names
 //! <store>/seals/<audience>/<n>.json            its statement; written last
+//! <store>/seals/<audience>/documents/<sha256>  documents of the newest seals, so that one that was lost can be written again
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sealock::seal::{ReceiptKey, SealFault, Statement, canonical, snapshot};
 
+use super::documents::Documents;
 use super::{SealingFault, files, render};
 
 /// Largest statement, in bytes.
 const MAX_STATEMENT: u64 = 64 * 1024;
 /// Largest file of names, in bytes.
 const MAX_NAMES: u64 = 256 * 1024 * 1024;
+/// Seals whose documents are kept.
+const KEPT: u64 = 16;
+const DOCUMENTS: &str = "documents";
 
 /// The records for one receiver.
 #[derive(Debug)]
@@ -119,22 +124,90 @@ impl Records {
         files::io(&self.folder, fs::create_dir_all(&self.folder))
     }
 
+    /// The sequence of the seal with this digest; 0 for none.
+    ///
+    /// # Errors
+    /// [`SealingFault`] where it was not made here.
+    pub fn sequence_of(&self, digest: Option<&str>, below: u64) -> Result<u64, SealingFault> {
+        let Some(digest) = digest else { return Ok(0) };
+        for sequence in (1..below).rev() {
+            if self.get(sequence)?.is_some_and(|record| record.digest == digest) {
+                return Ok(sequence);
+            }
+        }
+        Err(SealFault::malformed("record", format!("the seal {digest} is not among them")).into())
+    }
+
     /// Remembers a seal.
     ///
     /// # Errors
     /// [`SealingFault::Io`].
-    pub fn put(
+    pub(super) fn put(
         &self,
         payload: &[u8],
         statement: &Statement,
-        snapshot: &[u8],
+        documents: &Documents,
         names: &BTreeMap<String, String>,
     ) -> Result<(), SealingFault> {
         self.make()?;
+        let folder = self.folder.join(DOCUMENTS);
+        files::io(&folder, fs::create_dir_all(&folder))?;
+        for (name, bytes) in documents.iter() {
+            let Some(content) = statement.contents.get(name) else { continue };
+            let path = folder.join(&content.sha256);
+            // A part file has another name: what stands here is whole.
+            if !path.exists() {
+                files::replace(&path, bytes)?;
+            }
+        }
         let sequence = statement.sequence;
-        files::replace(&self.path(sequence, "snapshot.json"), snapshot)?;
+        files::replace(&self.path(sequence, "snapshot.json"), documents.snapshot())?;
         files::replace(&self.path(sequence, "names.json"), &render("record", names)?)?;
-        files::replace(&self.path(sequence, "json"), payload)
+        files::replace(&self.path(sequence, "json"), payload)?;
+        self.prune(statement)
+    }
+
+    /// The documents of a seal, each hashed on this read.
+    ///
+    /// # Errors
+    /// [`SealingFault`] where they are not kept any more, or are not what was sealed.
+    pub(super) fn documents(&self, statement: &Statement) -> Result<Documents, SealingFault> {
+        let mut bytes = BTreeMap::new();
+        for (name, content) in &statement.contents {
+            let path = self.folder.join(DOCUMENTS).join(&content.sha256);
+            let Some(document) = Self::read(&path, content.size)? else {
+                return Err(SealingFault::Misuse(format!(
+                    "the documents of seal {} are not kept any more: those of the newest {KEPT} are; give lost seals up \
+                     with --after",
+                    statement.sequence
+                )));
+            };
+            if !content.matches(&document) {
+                let reason = format!("{name} of seal {} is not what was sealed", statement.sequence);
+                return Err(SealFault::malformed("record", reason).into());
+            }
+            bytes.insert(name.clone(), document);
+        }
+        Ok(Documents::again(bytes, statement.trust.clone()))
+    }
+
+    /// Forgets documents that only older seals have.
+    fn prune(&self, newest: &Statement) -> Result<(), SealingFault> {
+        let folder = self.folder.join(DOCUMENTS);
+        let mut needed = BTreeSet::new();
+        for sequence in newest.sequence.saturating_sub(KEPT - 1)..=newest.sequence {
+            if let Some(record) = self.get(sequence)? {
+                needed.extend(record.statement.contents.into_values().map(|content| content.sha256));
+            }
+        }
+        for entry in files::io(&folder, fs::read_dir(&folder))? {
+            let entry = files::io(&folder, entry)?;
+            if !entry.file_name().to_str().is_some_and(|name| needed.contains(name)) {
+                // What cannot be removed now is removed after the next seal.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
     }
 
     /// The key that checks receipts of this receiver.

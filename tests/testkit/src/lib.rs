@@ -47,9 +47,10 @@
 //! | an authority that has ended | [`Sigstore::with_expired_intermediate`] and its siblings |
 //! | sloppy base64, JSON members given twice | [`Base64Spelling`], [`JsonSpelling`] on a [`Layer`] |
 //! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
-//! | a TUF repository and attacks on it | [`TufRepository`], [`tuf::Published`] |
+//! | a TUF repository and attacks on it, on disk or over loopback | [`TufRepository`], [`tuf::Published`], [`tuf::TufServer`] |
 //! | an OCI registry over loopback, honest or scripted | [`Registry`], [`registry::Reply`] |
 //! | logs over loopback: Rekor v1, tiles as of v2, CT | [`log_server`] |
+//! | an HTTP proxy over loopback | [`Proxy`] |
 //! | the example in the repository's root | [`example`] |
 //!
 //! It depends on none of Sealock's crates and has its own encoders (DER, JSON, tar, Merkle tree), and it signs with
@@ -81,6 +82,7 @@ pub mod keys;
 pub mod layout;
 pub mod log_server;
 pub mod merkle;
+pub mod proxy;
 pub mod random;
 pub mod registry;
 pub mod rekor;
@@ -96,6 +98,7 @@ pub use evidence::{Content, Layer, Signed};
 pub use identity::Identity;
 pub use keys::{Algorithm, Hash, SigningKey};
 pub use layout::{Image, Index, Layout, Subject};
+pub use proxy::Proxy;
 pub use random::Random;
 pub use registry::Registry;
 pub use signer::{EnvelopeEntry, Signer};

@@ -149,6 +149,9 @@ struct State {
     requests: Vec<Request>,
     tokens: u64,
     slow: Duration,
+    linger: Duration,
+    /// Requests under way, and the most that there ever were.
+    under_way: [usize; 2],
 }
 
 #[derive(Debug)]
@@ -213,7 +216,10 @@ impl Registry {
     pub fn script_times(&self, request: &str, times: usize, reply: &Reply) {
         let mut state = self.state();
         let script = state.script.entry(request.to_owned()).or_default();
-        script.extend(std::iter::repeat_n((reply.clone(), false), times));
+        let at = script.iter().position(|(_, stays)| *stays).unwrap_or(script.len());
+        for _ in 0..times {
+            script.insert(at, (reply.clone(), false));
+        }
     }
 
     /// Forgets the script.
@@ -224,6 +230,16 @@ impl Registry {
     /// Lets every piece of a blob (64 KiB) wait that long, so that there is time to kill whoever reads it.
     pub fn slow(&self, pause: Duration) {
         self.state().slow = pause;
+    }
+
+    /// Lets every answer wait that long, so that requests meet each other.
+    pub fn linger(&self, pause: Duration) {
+        self.state().linger = pause;
+    }
+
+    /// The most requests that were under way at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.state().under_way[1]
     }
 
     /// Every request so far.

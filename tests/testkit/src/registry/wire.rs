@@ -58,12 +58,16 @@ pub(super) fn serve(server: &Server, connection: &TcpStream) {
     let mut reader = BufReader::new(reading);
     let mut writer = connection;
     while let Some(request) = read(&mut reader) {
-        let (reply, pause) = {
+        let (reply, pause, linger) = {
             let mut state = server.state.lock().unwrap();
             state.requests.push(request.clone());
+            state.under_way[0] += 1;
+            state.under_way[1] = state.under_way[1].max(state.under_way[0]);
             let reply = super::answer::answer(&mut state, server, &request);
-            (reply, state.slow)
+            (reply, state.slow, state.linger)
         };
+        std::thread::sleep(linger);
+        server.state.lock().unwrap().under_way[0] -= 1;
         if request.header("expect").is_some() {
             let _ = writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
         }

@@ -16,8 +16,10 @@ use crate::keys::{Algorithm, Hash, SigningKey};
 use crate::sha256_hex;
 
 mod published;
+mod server;
 
 pub use published::Published;
+pub use server::TufServer;
 
 /// The largest version that a signed 32-bit counter holds: where a fast-forward attack goes.
 pub const FAR_FUTURE_VERSION: i64 = 0x7fff_ffff;

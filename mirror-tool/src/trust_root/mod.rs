@@ -10,12 +10,18 @@
 //! | each target's bytes have the length and the hash in the metadata | TUF §5.7 |
 //! | names have no empty, `.` or `..` part, and no part starts with a dot | GHSA-fcv2-xgw5-pqxf |
 //!
-//! Not here: freshness at the time of sealing (`seal`), floors (the far side's store).
+//! | a document takes at most [`MAX_WAIT`], tries and waits included | DESIGN §4 rule 9 |
+//!
+//! Not here: what the store keeps ([`kept`], [`keep`]), freshness at the time of sealing (`seal`), the far side's floors.
 //!
 //! Attacks considered: a withheld root, endless files, target names that leave the folder.
 
-use std::collections::BTreeMap;
+pub mod keep;
+pub mod kept;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use sealock::image::Digest;
 use sealock_trust_root::freshness::RoleExpiry;
@@ -23,12 +29,18 @@ use sealock_trust_root::source::{Answer as Reading, RepositorySource};
 use sealock_trust_root::tuf::{self, TufFault};
 use url::Url;
 
-use crate::registry::{Answer, Registries};
+use crate::registry::{Answer, Doubt, Registries};
 
+/// The repository of the public-good Sigstore.
+pub const PUBLIC_GOOD: &str = "https://tuf-repo-cdn.sigstore.dev";
+/// Largest root that a person pins, in bytes.
+pub const MAX_ROOT: u64 = 1024 * 1024;
 /// Largest target that is taken, in bytes.
 const MAX_TARGET: u64 = 64 * 1024 * 1024;
 /// Most targets.
 const MAX_TARGETS: usize = 1000;
+/// Longest time for one document.
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// A repository taken over.
 #[derive(Debug)]
@@ -54,6 +66,14 @@ pub enum TakeFault {
         name: String,
         /// What does not fit.
         reason: String,
+        /// Whether it could not be read; else it is not what the metadata says.
+        open: bool,
+    },
+    /// Nothing is published there.
+    #[error("{url} has no timestamp.json: no repository is published there")]
+    Nothing {
+        /// As given.
+        url: String,
     },
     /// Its URL.
     #[error("{url} cannot be a repository: {reason}")]
@@ -69,11 +89,17 @@ impl TakeFault {
     /// Whether another try may come to another answer.
     pub fn is_open(&self) -> bool {
         match self {
-            Self::Tuf(fault) => matches!(fault, TufFault::Unreadable { .. } | TufFault::System(_)),
-            Self::Target { .. } => true,
+            Self::Tuf(fault) => is_open(fault),
+            Self::Target { open, .. } => *open,
+            Self::Nothing { .. } => true,
             Self::Url { .. } => false,
         }
     }
+}
+
+/// Whether another try may come to another answer.
+pub(crate) fn is_open(fault: &TufFault) -> bool {
+    matches!(fault, TufFault::Unreadable { .. } | TufFault::System(_) | TufFault::Floor(_))
 }
 
 /// A repository behind a URL, with all that was read from it.
@@ -82,6 +108,7 @@ struct Remote {
     handle: tokio::runtime::Handle,
     base: Url,
     read: Mutex<BTreeMap<String, Vec<u8>>>,
+    absent: Mutex<BTreeSet<String>>,
 }
 
 impl std::fmt::Debug for Remote {
@@ -106,8 +133,9 @@ impl RepositorySource for Remote {
         let (send, receive) = mpsc::channel();
         let registries = self.registries.clone();
         self.handle.spawn(async move {
+            let answer = tokio::time::timeout(MAX_WAIT, registries.document(&url, limit)).await;
             // Whoever asked may have gone.
-            let _ = send.send(registries.document(&url, limit).await);
+            let _ = send.send(answer.unwrap_or_else(|_| Answer::Unknown(Doubt::new("it took too long"))));
         });
         match receive.recv() {
             Ok(Answer::Found(bytes)) => {
@@ -116,11 +144,35 @@ impl RepositorySource for Remote {
                 }
                 Reading::Found(bytes)
             }
-            Ok(Answer::Absent(_)) => Reading::Absent,
+            Ok(Answer::Absent(_)) => {
+                if let Ok(mut absent) = self.absent.lock() {
+                    absent.insert(name.to_owned());
+                }
+                Reading::Absent
+            }
             Ok(Answer::Unknown(doubt)) => Reading::Unreadable(doubt.reason),
             Err(_) => Reading::Unreadable("the request broke off".to_owned()),
         }
     }
+}
+
+/// The folder that a URL names.
+///
+/// # Errors
+/// [`TakeFault::Url`].
+pub fn base(url: &str) -> Result<Url, TakeFault> {
+    let fault = |reason: String| TakeFault::Url { url: url.to_owned(), reason };
+    let base = Url::parse(&format!("{}/", url.trim_end_matches('/'))).map_err(|e| fault(e.to_string()))?;
+    if !matches!(base.scheme(), "http" | "https")
+        || !base.has_host()
+        || base.query().is_some()
+        || base.fragment().is_some()
+        || !base.username().is_empty()
+        || base.password().is_some()
+    {
+        return Err(fault("it is no http or https URL of a folder, without credentials".to_owned()));
+    }
+    Ok(base)
 }
 
 /// Takes a repository over. Blocks; `handle` runs the requests.
@@ -133,19 +185,29 @@ pub fn take(
     url: &str,
     pinned: &[u8],
 ) -> Result<Taken, TakeFault> {
-    let fault = |reason: String| TakeFault::Url { url: url.to_owned(), reason };
-    let base = Url::parse(&format!("{}/", url.trim_end_matches('/'))).map_err(|e| fault(e.to_string()))?;
-    if !matches!(base.scheme(), "http" | "https") || !base.has_host() || base.query().is_some() {
-        return Err(fault("it is no http or https URL of a folder".to_owned()));
-    }
-    let remote = Arc::new(Remote { registries: registries.clone(), handle, base, read: Mutex::default() });
+    let remote = Arc::new(Remote {
+        registries: registries.clone(),
+        handle,
+        base: base(url)?,
+        read: Mutex::default(),
+        absent: Mutex::default(),
+    });
     let source: Arc<dyn RepositorySource> = Arc::<Remote>::clone(&remote);
-    let loaded = tuf::load(&source, pinned, None)?;
+    let loaded = match tuf::load(&source, pinned, None) {
+        Ok(loaded) => loaded,
+        Err(TufFault::Invalid { .. })
+            if remote.absent.lock().is_ok_and(|absent| absent.contains("timestamp.json")) =>
+        {
+            return Err(TakeFault::Nothing { url: url.to_owned() });
+        }
+        Err(fault) => return Err(fault.into()),
+    };
     if loaded.targets.len() > MAX_TARGETS {
         return Err(TufFault::Budget { what: "the targets".to_owned() }.into());
     }
     for target in &loaded.targets {
-        let fault = |reason: String| TakeFault::Target { name: target.name.clone(), reason };
+        let fault = |reason: String| TakeFault::Target { name: target.name.clone(), reason, open: false };
+        let open = |reason: String| TakeFault::Target { name: target.name.clone(), reason, open: true };
         let digest: Digest =
             format!("sha256:{}", target.sha256).parse().map_err(|e| fault(format!("{e}")))?;
         let (folder, file) = target.name.rsplit_once('/').map_or(("", target.name.as_str()), |(a, b)| (a, b));
@@ -157,16 +219,21 @@ pub fn take(
         }
         let mut found = None;
         for name in names {
-            match remote.read(&name, target.length) {
+            if let Some(bytes) = remote.read.lock().ok().and_then(|read| read.get(&name).cloned()) {
+                found = Some((name, bytes));
+                break;
+            }
+            // One byte more, so that too long is told from unreadable.
+            match remote.read(&name, target.length.saturating_add(1)) {
                 Reading::Found(bytes) => {
                     found = Some((name, bytes));
                     break;
                 }
                 Reading::Absent => {}
-                Reading::Unreadable(reason) => return Err(fault(reason)),
+                Reading::Unreadable(reason) => return Err(open(reason)),
             }
         }
-        let Some((name, bytes)) = found else { return Err(fault("it is listed and not there".to_owned())) };
+        let Some((name, bytes)) = found else { return Err(open("it is listed and not there".to_owned())) };
         if bytes.len() as u64 != target.length || !digest.matches(&bytes) {
             return Err(fault(format!("{name} is not what the metadata says")));
         }
