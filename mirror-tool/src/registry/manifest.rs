@@ -72,12 +72,16 @@ impl Registries {
         }
     }
 
-    /// What a tag or digest stands for there, by a `HEAD`; fetched and hashed where that does not say.
+    /// What a tag or digest stands for there, by a `HEAD`; fetched and hashed where that does not say. That a tag is
+    /// absent counts only from an answer that can carry an error code, which that to a `HEAD` cannot.
     pub async fn stands_for(&self, repository: &Repository, by: By<'_>) -> Answer<Digest> {
         let whole = match self.ask_manifest(repository, by, Method::HEAD).await {
             Ok(whole) => whole,
             Err(doubt) => return Answer::Unknown(doubt),
         };
+        if whole.status == 404 && matches!(by, By::Tag(_)) {
+            return self.manifest(repository, by).await.map(|fetched| fetched.digest);
+        }
         if whole.status != 200 {
             return answer::negative(whole.status, &whole.body);
         }

@@ -346,7 +346,7 @@ impl Upload<'_> {
 
     /// From byte `from` on, piece by piece.
     async fn in_pieces(&self, session: &mut Session, from: u64) -> Result<Step, Unsent> {
-        let mut flow = Box::pin(self.flow(from));
+        let mut flow = Box::pin(self.flow(from).fuse());
         let mut at = from;
         let mut piece = BytesMut::new();
         let mut tried = 0;
