@@ -20,7 +20,7 @@ use serde_json::Value;
 #[path = "pull/shop.rs"]
 mod shop;
 
-use shop::{APP, Shop, states};
+use shop::{APP, POLICY, Shop, states};
 
 #[test]
 fn every_kind_of_evidence_arrives_and_judges_the_same() {
@@ -275,6 +275,41 @@ fn kill_and_rerun() {
     let left = std::fs::read_dir(shop.path("store/ingest")).unwrap().count();
     assert_eq!(left, 0);
     shop.clean();
+}
+
+/// A policy may look for signatures under other tags of the image's own repository, or in another repository.
+#[test]
+fn places_that_policies_name_are_asked() {
+    let shop = Shop::new();
+    let image = shop.image("x");
+    shop.registry.image("1", &image);
+    let signature = shop.sigstore.sign_keyless(&Identity::example(), &image);
+    let elsewhere = format!("{}/demo/signatures", shop.registry.host());
+    for (source, repository, prefix) in [
+        ("tagPrefix: release-".to_owned(), image.repository.clone(), "release-"),
+        (format!("oci: {elsewhere}"), elsewhere.clone(), ""),
+        (format!("oci: {elsewhere}\n          tagPrefix: old-"), elsewhere, "old-"),
+    ] {
+        let subject = sealock_testkit::Subject::absent(&repository, &image.digest());
+        let manifest = shop.registry.layers(&subject, ".sig", std::slice::from_ref(&signature));
+        let path = sealock_testkit::registry::path_of(&repository);
+        let tag = format!("{prefix}{}.sig", image.digest().replace(':', "-"));
+        let bytes = shop.registry.held(path, &manifest).unwrap();
+        shop.registry.manifest(path, &tag, MANIFEST, &bytes);
+        let policy = shop.path("source.yaml");
+        std::fs::write(&policy, format!("{POLICY}      source:\n        - {source}\n")).unwrap();
+        let _ = std::fs::remove_dir_all(shop.path("store"));
+        let run = shop.pull(&[
+            "--require-verifiable",
+            "--policy",
+            policy.to_str().unwrap(),
+            "--trust-root",
+            shop.path("root.json").to_str().unwrap(),
+            &shop.name(APP, "1"),
+        ]);
+        assert_eq!(run.status, 0, "{source}: {}{}", run.data, run.notes);
+        assert!(shop.store().resolve(&repository, &tag).is_ok(), "{source}: {tag} came along");
+    }
 }
 
 #[test]

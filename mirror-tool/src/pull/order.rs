@@ -79,8 +79,8 @@ impl Wanted {
 /// Another place where policies say that signatures are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourcePlace {
-    /// The repository.
-    pub repository: Repository,
+    /// The repository; without one, that of the image.
+    pub repository: Option<Repository>,
     /// Stands before `sha256-<hex>.sig`.
     pub prefix: String,
 }

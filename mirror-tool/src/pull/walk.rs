@@ -16,7 +16,7 @@ use sealock::image::{Digest, Manifest};
 use sealock::store::{Arrival, Intake};
 
 use super::ledger::{Question, Refused, State};
-use super::order::{Evidence, Order, SourcePlace, Wanted};
+use super::order::{Evidence, Order, Wanted};
 use crate::registry::manifest::By;
 use crate::registry::{Answer, Fetched, Registries, Repository};
 
@@ -321,13 +321,14 @@ impl Walk<'_> {
         if depth > MAX_DEPTH || !self.asked.insert(subject) {
             return;
         }
-        let own = SourcePlace { repository: repository.clone(), prefix: String::new() };
-        let mut places = vec![own];
-        places.extend(
-            self.order.places.iter().filter(|p| p.repository != *repository || !p.prefix.is_empty()).cloned(),
-        );
-        for source in places {
-            let place = Place { repository: &source.repository, prefix: &source.prefix };
+        let others = self.order.places.iter().map(|place| {
+            (place.repository.clone().unwrap_or_else(|| repository.clone()), place.prefix.clone())
+        });
+        let mut places: BTreeSet<_> = others.collect();
+        places.remove(&(repository.clone(), String::new()));
+        let own = (repository.clone(), String::new());
+        for (repository, prefix) in std::iter::once(own).chain(places) {
+            let place = Place { repository: &repository, prefix: &prefix };
             self.ask_place(&place, subject, depth).await;
         }
     }
