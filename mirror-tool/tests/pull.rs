@@ -2,6 +2,7 @@
 //! is proven absent, what is unknown fails, and a kill loses nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "tests make stores and look into them")]
+#![allow(clippy::print_stdout, reason = "how often a kill met the program is said")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +18,10 @@ use sealock_testkit::registry::{Options, Registry, Reply, Shape};
 use sealock_testkit::{Identity, Sigstore};
 use serde_json::Value;
 
+#[path = "world/kill.rs"]
+mod kill;
+#[path = "pull/kills.rs"]
+mod kills;
 #[path = "pull/shop.rs"]
 mod shop;
 
@@ -236,7 +241,7 @@ fn wrong_and_short_blobs_are_never_visible() {
     }
 }
 
-/// Killed at many moments, the store is clean, nothing half-done is visible, and the rerun goes on where it was.
+/// Killed, the rerun goes on where it was. Random moments are in `pull/kills.rs`.
 #[test]
 fn kill_and_rerun() {
     let shop = Shop::new();
