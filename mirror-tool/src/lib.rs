@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod operators;
 pub mod plan;
 pub mod pull;
+pub mod push;
 pub mod registry;
 pub mod seal;
 pub mod trust_root;

@@ -7,7 +7,9 @@ pub mod login;
 pub mod network;
 pub mod operators;
 pub mod plan;
+pub mod progress;
 pub mod pull;
+pub mod push;
 pub mod seal;
 pub mod trust_root;
 pub mod wanted;
@@ -37,6 +39,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Bring images with all their evidence into a store
     Pull(pull::PullArgs),
+    /// Bring images of a store, with all their evidence, to a registry
+    Push(Box<push::PushArgs>),
     /// Take a TUF repository over, byte for byte
     TrustRoot(trust_root::TrustRootArgs),
     /// Keep credentials for a registry
@@ -63,6 +67,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
         Verb::Operators(args) => operators::run(args, output),
         Verb::Plan(args) => plan::run(args, output),
         Verb::Pull(args) => pull::run(args, output),
+        Verb::Push(args) => push::run(args, output),
         Verb::TrustRoot(args) => trust_root::run(args, output),
         Verb::Login(args) => login::login(args, output),
         Verb::Logout(args) => login::logout(args, output),

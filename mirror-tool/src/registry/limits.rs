@@ -20,3 +20,9 @@ pub const TRIES: u32 = 6;
 pub const RETRY_AFTER: u64 = 300;
 /// Longest life of a token by its own account, in seconds.
 pub const TOKEN_LIFE: u64 = 24 * 3600;
+/// Bytes of one piece of an upload that is sent in pieces.
+pub const PIECE: u64 = 4 * 1024 * 1024;
+/// Largest piece that a registry may ask for (`OCI-Chunk-Min-Length`).
+pub const LARGEST_PIECE: u64 = 32 * 1024 * 1024;
+/// Longest time for an upload in one request.
+pub const UPLOAD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);

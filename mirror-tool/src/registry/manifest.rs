@@ -41,7 +41,7 @@ pub enum By<'a> {
 }
 
 impl By<'_> {
-    fn path(self) -> String {
+    pub(super) fn path(self) -> String {
         match self {
             Self::Tag(tag) => format!("manifests/{tag}"),
             Self::Digest(digest) => format!("manifests/{digest}"),
@@ -69,6 +69,35 @@ impl Registries {
                 header(&whole, "docker-content-digest").is_some_and(|said| said == held.to_string())
             }
             _ => false,
+        }
+    }
+
+    /// What a tag or digest stands for there, by a `HEAD`; fetched and hashed where that does not say. That a tag is
+    /// absent counts only from an answer that can carry an error code, which that to a `HEAD` cannot.
+    pub async fn stands_for(&self, repository: &Repository, by: By<'_>) -> Answer<Digest> {
+        let whole = match self.ask_manifest(repository, by, Method::HEAD).await {
+            Ok(whole) => whole,
+            Err(doubt) => return Answer::Unknown(doubt),
+        };
+        if whole.status == 404 && matches!(by, By::Tag(_)) {
+            return self.manifest(repository, by).await.map(|fetched| fetched.digest);
+        }
+        if whole.status != 200 {
+            return answer::negative(whole.status, &whole.body);
+        }
+        let Some(said) = header(&whole, "docker-content-digest") else {
+            return self.manifest(repository, by).await.map(|fetched| fetched.digest);
+        };
+        match (said.parse::<Digest>(), by) {
+            (Ok(said), By::Digest(digest)) if said != *digest => Answer::Unknown(Doubt::of(
+                200,
+                format!("the registry was asked for {digest} and says that it has {said}"),
+            )),
+            (Ok(said), _) => Answer::Found(said),
+            (Err(_), _) => {
+                let reason = format!("the registry says {:?} where a digest belongs", plain(said));
+                Answer::Unknown(Doubt::of(200, reason))
+            }
         }
     }
 

@@ -14,6 +14,7 @@
 //! | credentials go to the host they are for, and to a token realm of the same site | [`token`] | |
 //! | every TLS configuration names its provider and counts its certificates | [`tls`] | |
 //! | `urls` in descriptors are never fetched | nothing reads them | |
+//! | content is sent to the registry's own origin only, and follows no redirect | [`upload`] | |
 //!
 //! `oci-client` is not used: its TLS takes the process's default provider, which panics or differs with two in the
 //! graph; it swallows failures of the token endpoint, ignores `expires_in`, knows no identity tokens, keeps the first
@@ -31,6 +32,7 @@ pub mod endpoint;
 pub mod limits;
 pub mod manifest;
 pub mod network;
+pub mod outflow;
 pub mod reach;
 pub mod referrers;
 pub mod request;
@@ -38,9 +40,12 @@ pub mod retry;
 pub mod tags;
 pub mod tls;
 pub mod token;
+pub mod upload;
 
 pub use answer::{Absence, Answer, Doubt};
 pub use endpoint::Repository;
 pub use manifest::Fetched;
 pub use network::{Network, NetworkFault};
+pub use outflow::Origin;
 pub use request::Registries;
+pub use upload::{Delivered, Placed, Sent, Unsent};

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RANGE,
+};
 use reqwest::{Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -13,6 +16,7 @@ use url::Url;
 use super::answer::{self, Answer, Doubt, plain};
 use super::clock::Clock;
 use super::endpoint::{self, Repository};
+use super::outflow::{Load, stalled};
 use super::retry::{self, Gate};
 use super::token::{self, Challenge, Credential, Grant, Keychain};
 use super::{Network, NetworkFault, limits, reach};
@@ -21,6 +25,9 @@ use super::{Network, NetworkFault, limits, reach};
 #[derive(Clone, Debug)]
 pub struct Registries {
     shared: Arc<Shared>,
+    /// For requests with content, which may take long: without a limit on the time to the answer. Where it is there,
+    /// tokens are asked for that let us write too.
+    patient: Option<reqwest::Client>,
 }
 
 #[derive(Debug)]
@@ -114,7 +121,18 @@ impl Registries {
     ) -> Result<Self, NetworkFault> {
         let client = network.client()?;
         let hosts = Mutex::new(HashMap::new());
-        Ok(Self { shared: Arc::new(Shared { network, client, clock, keychain, hosts }) })
+        let shared = Arc::new(Shared { network, client, clock, keychain, hosts });
+        Ok(Self { shared, patient: None })
+    }
+
+    /// The same client, made to write.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_writing(&self) -> Result<Self, NetworkFault> {
+        let mut network = self.shared.network.clone();
+        network.read_timeout = limits::UPLOAD;
+        Ok(Self { shared: Arc::clone(&self.shared), patient: Some(network.client()?) })
     }
 
     /// The server of a repository.
@@ -192,6 +210,26 @@ impl Registries {
         }
     }
 
+    /// One try with content; without an answer, the wait after it, and nothing.
+    pub(super) async fn attempt(
+        &self,
+        ask: &Ask<'_>,
+        load: &Load<'_>,
+        tried: &mut u32,
+    ) -> Result<Option<Whole>, Doubt> {
+        let once = async {
+            let open = self.carry(ask, Some(load)).await?;
+            tokio::select! {
+                whole = read_whole(open, limits::SMALL) => whole,
+                () = stalled(load.taken, self.shared.network.read_timeout) => Err(still()),
+            }
+        };
+        match once.await {
+            Ok(whole) => Ok(Some(whole)),
+            Err(trouble) => self.wait(ask.host, trouble, tried).await.map(|()| None),
+        }
+    }
+
     /// Asks until there is an answer; its body is the caller's.
     pub(super) async fn open(&self, ask: &Ask<'_>, tried: &mut u32) -> Result<Open, Doubt> {
         loop {
@@ -234,12 +272,17 @@ impl Registries {
 
     /// One try: through the gate, with a token where one is held, a new one where it is refused, along redirects.
     async fn once(&self, ask: &Ask<'_>) -> Result<Open, Trouble> {
+        self.carry(ask, None).await
+    }
+
+    async fn carry(&self, ask: &Ask<'_>, load: Option<&Load<'_>>) -> Result<Open, Trouble> {
         let host = ask.host;
+        let from = load.and_then(|load| load.from);
         host.gate.pass(self.shared.clock.as_ref()).await;
         let permit = Arc::clone(&host.permits).acquire_owned().await;
         let permit = permit.map_err(|_| Trouble::End(Doubt::new("the client was shut down")))?;
-        let mut grant = self.held(host, &ask.repository.path);
-        let mut response = self.send(ask, &ask.url, grant.as_ref().map(|g| &g.header)).await?;
+        let mut grant = self.held(host, &self.key(ask, from));
+        let mut response = self.send(ask, load, &ask.url, grant.as_ref().map(|g| &g.header)).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let asked: Vec<_> = response
                 .headers()
@@ -255,8 +298,8 @@ impl Registries {
                 )));
             };
             let stale = grant.take().map(|g| g.header);
-            match self.grant(ask, &challenge, stale.as_ref()).await? {
-                Some(fresh) => response = self.send(ask, &ask.url, Some(&fresh.header)).await?,
+            match self.grant(ask, from, &challenge, stale.as_ref()).await? {
+                Some(fresh) => response = self.send(ask, load, &ask.url, Some(&fresh.header)).await?,
                 None => {
                     return Err(Trouble::End(Doubt::of(
                         401,
@@ -265,7 +308,9 @@ impl Registries {
                 }
             }
         }
-        response = self.follow(ask, response).await?;
+        if load.is_none() {
+            response = self.follow(ask, response).await?;
+        }
         let status = response.status().as_u16();
         if retry::again(status) {
             let demanded = response
@@ -287,18 +332,32 @@ impl Registries {
     async fn send(
         &self,
         ask: &Ask<'_>,
+        load: Option<&Load<'_>>,
         url: &Url,
         authorization: Option<&HeaderValue>,
     ) -> Result<reqwest::Response, Trouble> {
-        let mut request =
-            self.shared.client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+        let client = self.patient.as_ref().filter(|_| load.is_some()).unwrap_or(&self.shared.client);
+        let mut request = client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+        if let Some(load) = load {
+            request = request.header(CONTENT_LENGTH, load.length).body((load.body)());
+            if !load.media_type.is_empty() {
+                request = request.header(CONTENT_TYPE, load.media_type);
+            }
+            if let Some((first, last)) = load.range {
+                request = request.header(CONTENT_RANGE, format!("{first}-{last}"));
+            }
+        }
         if ask.from > 0 {
             request = request.header(RANGE, format!("bytes={}-", ask.from));
         }
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value.clone());
         }
-        request.send().await.map_err(|e| transport(&e))
+        let Some(load) = load else { return request.send().await.map_err(|e| transport(&e)) };
+        tokio::select! {
+            response = request.send() => response.map_err(|e| transport(&e)),
+            () = stalled(load.taken, self.shared.network.read_timeout) => Err(still()),
+        }
     }
 
     /// Follows redirects as far as `ask` allows. Credentials never come along: what a registry redirects to carries
@@ -338,17 +397,24 @@ impl Registries {
             if steps > limits::REDIRECTS {
                 return Err(end(format!("more than {} redirects", limits::REDIRECTS)));
             }
-            let grant = if inside { self.held(ask.host, &ask.repository.path) } else { None };
-            response = self.send(ask, &to, grant.as_ref().map(|g| &g.header)).await?;
+            let grant = if inside { self.held(ask.host, &self.key(ask, None)) } else { None };
+            response = self.send(ask, None, &to, grant.as_ref().map(|g| &g.header)).await?;
             at = to;
         }
         Ok(response)
     }
 
-    /// The grant held for a repository, if it still holds.
-    fn held(&self, host: &Host, path: &str) -> Option<Grant> {
+    /// What a request needs to be allowed: the scopes of the token that is asked for, and its key among the grants.
+    fn key(&self, ask: &Ask<'_>, from: Option<&str>) -> String {
+        let what = if self.patient.is_some() { "pull,push" } else { "pull" };
+        let own = format!("repository:{}:{what}", ask.repository.path);
+        from.map_or_else(|| own.clone(), |from| format!("{own} repository:{from}:pull"))
+    }
+
+    /// The grant held under a key, if it still holds.
+    fn held(&self, host: &Host, key: &str) -> Option<Grant> {
         let grants = host.grants.lock().ok()?;
-        let grant = grants.get(path).or_else(|| grants.get(""))?;
+        let grant = grants.get(key).or_else(|| grants.get(""))?;
         let now = self.shared.clock.now();
         grant.until.is_none_or(|until| until > now).then(|| grant.clone())
     }
@@ -357,13 +423,14 @@ impl Registries {
     async fn grant(
         &self,
         ask: &Ask<'_>,
+        from: Option<&str>,
         challenge: &Challenge,
         stale: Option<&HeaderValue>,
     ) -> Result<Option<Grant>, Trouble> {
         let host = ask.host;
-        let path = &ask.repository.path;
+        let scopes = self.key(ask, from);
         let _only = host.granting.lock().await;
-        if let Some(held) = self.held(host, path).filter(|held| Some(&held.header) != stale) {
+        if let Some(held) = self.held(host, &scopes).filter(|held| Some(&held.header) != stale) {
             return Ok(Some(held));
         }
         let registry = host.registry.clone();
@@ -381,9 +448,9 @@ impl Registries {
                 (String::new(), Grant { header, until: None })
             }
             Challenge::Bearer { realm, service } => {
-                let (token, life) = self.token(ask, realm, service, credential.as_ref()).await?;
+                let (token, life) = self.token(ask, &scopes, realm, service, credential.as_ref()).await?;
                 let header = token::bearer(&token).map_err(Trouble::End)?;
-                (path.clone(), Grant { header, until: Some(self.shared.clock.now().saturating_add(life)) })
+                (scopes, Grant { header, until: Some(self.shared.clock.now().saturating_add(life)) })
             }
         };
         if let Ok(mut grants) = host.grants.lock() {
@@ -396,6 +463,7 @@ impl Registries {
     async fn token(
         &self,
         ask: &Ask<'_>,
+        scopes: &str,
         realm: &str,
         service: &str,
         credential: Option<&Credential>,
@@ -418,14 +486,13 @@ impl Registries {
                 ),
             )));
         }
-        let scope = format!("repository:{}:pull", ask.repository.path);
         let request = match credential {
             Some(Credential::Identity { token }) => {
                 let form = url::form_urlencoded::Serializer::new(String::new())
                     .append_pair("grant_type", "refresh_token")
                     .append_pair("service", service)
                     .append_pair("client_id", "sealock-mirror")
-                    .append_pair("scope", &scope)
+                    .append_pair("scope", scopes)
                     .append_pair("refresh_token", token)
                     .finish();
                 self.shared
@@ -435,7 +502,9 @@ impl Registries {
                     .body(form)
             }
             other => {
-                url.query_pairs_mut().append_pair("scope", &scope);
+                for scope in scopes.split(' ') {
+                    url.query_pairs_mut().append_pair("scope", scope);
+                }
                 if !service.is_empty() {
                     url.query_pairs_mut().append_pair("service", service);
                 }
@@ -462,6 +531,10 @@ impl Registries {
         }
         token::given(&body).map_err(Trouble::End)
     }
+}
+
+fn still() -> Trouble {
+    Trouble::Again(Doubt::new("the registry takes nothing more and does not answer"), None)
 }
 
 /// What a failure of the connection means.

@@ -99,7 +99,7 @@ fn token(state: &mut State, server: &Server, request: &Request) -> Reply {
     Reply::content("application/json", body.as_bytes())
 }
 
-fn manifests(state: &mut State, _: &Server, request: &Request, path: &str, reference: &str) -> Reply {
+fn manifests(state: &mut State, server: &Server, request: &Request, path: &str, reference: &str) -> Reply {
     if request.method == "PUT" {
         let media_type = request.header("content-type").unwrap_or("").to_owned();
         let tag = if reference.contains(':') { "" } else { reference };
@@ -111,8 +111,8 @@ fn manifests(state: &mut State, _: &Server, request: &Request, path: &str, refer
             .header("Location", &format!("/v2/{path}/manifests/{reference}"))
             .header("Docker-Content-Digest", &digest);
         return match subject_of(&request.body) {
-            Some(subject) => reply.header("OCI-Subject", &subject),
-            None => reply,
+            Some(subject) if server.options.referrers => reply.header("OCI-Subject", &subject),
+            _ => reply,
         };
     }
     let Some(repository) = state.repositories.get(path) else { return Reply::error(404, "NAME_UNKNOWN") };
@@ -143,11 +143,23 @@ fn blobs(state: &mut State, _: &Server, request: &Request, path: &str, digest: &
 }
 
 fn uploads(state: &mut State, server: &Server, request: &Request, path: &str, upload: &str) -> Reply {
+    if request.broken {
+        // What came before the connection broke is kept.
+        if let Some(bytes) = upload.parse().ok().and_then(|id| state.uploads.get_mut(&id)) {
+            bytes.extend_from_slice(&request.body);
+        }
+        return Reply::status(0).shape(Shape::Hangup);
+    }
     match request.method.as_str() {
+        "GET" => match upload.parse().ok().and_then(|id| state.uploads.get(&id).map(|b| (id, b.len()))) {
+            Some((id, length)) => Reply { status: 204, ..accepted(server, path, id, length) },
+            None => Reply::error(404, "BLOB_UPLOAD_UNKNOWN"),
+        },
         "POST" => {
             if let (Some(digest), Some(from)) = (request.parameter("mount"), request.parameter("from")) {
                 let bytes = state.repositories.get(&from).and_then(|r| r.blobs.get(&digest)).cloned();
-                if let Some(bytes) = bytes {
+                let refused = state.unmounted.contains(&(path.to_owned(), digest.clone()));
+                if let Some(bytes) = bytes.filter(|_| !refused) {
                     let repository = state.repositories.entry(path.to_owned()).or_default();
                     repository.blobs.insert(digest.clone(), bytes);
                     return Reply::status(201)
@@ -169,6 +181,10 @@ fn uploads(state: &mut State, server: &Server, request: &Request, path: &str, up
             else {
                 return Reply::error(404, "BLOB_UPLOAD_UNKNOWN");
             };
+            let range = request.header("content-range").and_then(|r| r.split_once('-'));
+            if range.and_then(|(from, _)| from.parse().ok()).is_some_and(|from: usize| from != bytes.len()) {
+                return Reply { status: 416, ..accepted(server, path, id, bytes.len()) };
+            }
             bytes.extend_from_slice(&request.body);
             let length = bytes.len();
             accepted(server, path, id, length)

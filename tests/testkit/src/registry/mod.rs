@@ -149,6 +149,10 @@ struct State {
     requests: Vec<Request>,
     tokens: u64,
     slow: Duration,
+    /// After how many bytes the next uploads break off.
+    cuts: Vec<usize>,
+    /// Path and digest of what is not mounted.
+    unmounted: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -220,7 +224,26 @@ impl Registry {
         self.state().script.clear();
     }
 
-    /// Lets every piece of a blob (64 KiB) wait that long, so that there is time to kill whoever reads it.
+    /// Lets the next uploads that are longer break off after so many bytes, which are kept.
+    pub fn cut_uploads(&self, after: &[usize]) {
+        self.state().cuts = after.to_vec();
+    }
+
+    /// Mounts that blob into that repository for nobody.
+    pub fn script_mount_refused(&self, path: &str, digest: &str) {
+        self.state().unmounted.push((path.to_owned(), digest.to_owned()));
+    }
+
+    /// Every tag of every repository (path without host), with what it stands for.
+    pub fn tags(&self) -> Vec<(String, String, String)> {
+        let state = self.state();
+        let all = state.repositories.iter().flat_map(|(path, repository)| {
+            repository.tags.iter().map(|(tag, digest)| (path.clone(), tag.clone(), digest.clone()))
+        });
+        all.collect()
+    }
+
+    /// Lets every piece of a blob (64 KiB) wait that long, so that there is time to kill whoever reads or sends it.
     pub fn slow(&self, pause: Duration) {
         self.state().slow = pause;
     }

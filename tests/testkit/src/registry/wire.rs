@@ -19,6 +19,8 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// Body.
     pub body: Vec<u8>,
+    /// Whether only a part of the body was read.
+    pub broken: bool,
 }
 
 impl Request {
@@ -57,7 +59,7 @@ pub(super) fn serve(server: &Server, connection: &TcpStream) {
     let Ok(reading) = connection.try_clone() else { return };
     let mut reader = BufReader::new(reading);
     let mut writer = connection;
-    while let Some(request) = read(&mut reader) {
+    while let Some(request) = read(&mut reader, server) {
         let (reply, pause) = {
             let mut state = server.state.lock().unwrap();
             state.requests.push(request.clone());
@@ -73,7 +75,7 @@ pub(super) fn serve(server: &Server, connection: &TcpStream) {
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+fn read(reader: &mut BufReader<TcpStream>, server: &Server) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
     let mut words = line.split_whitespace();
@@ -90,14 +92,30 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let mut request =
-        Request { method, path: path.to_owned(), query: query.to_owned(), headers, body: Vec::new() };
+    let (path, query) = (path.to_owned(), query.to_owned());
+    let mut request = Request { method, path, query, headers, body: Vec::new(), broken: false };
     request.body = if request.header("transfer-encoding").is_some() {
         chunks(reader)?
     } else {
         let length = request.header("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
+        let (most, pause) = {
+            let mut state = server.state.lock().unwrap();
+            let upload = request.path.contains("/blobs/uploads/");
+            let cut = if upload && state.cuts.first().is_some_and(|cut| *cut < length) {
+                Some(state.cuts.remove(0))
+            } else {
+                None
+            };
+            (cut, state.slow)
+        };
+        request.broken = most.is_some();
+        let mut body = vec![0; most.unwrap_or(length)];
+        for piece in body.chunks_mut(64 * 1024) {
+            if length > 64 * 1024 {
+                std::thread::sleep(pause);
+            }
+            reader.read_exact(piece).ok()?;
+        }
         body
     };
     Some(request)
