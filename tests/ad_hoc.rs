@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods)]
 
 mod corpus;
+#[path = "corpus/cosign.rs"]
+mod cosign;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -105,41 +107,7 @@ fn evidence_of_a_real_private_sigstore() {
     for line in std::fs::read_to_string(root.join("cases.jsonl")).unwrap().lines() {
         let row: Value = serde_json::from_str(line).unwrap();
         let id = row["id"].as_str().unwrap();
-        let trusted =
-            row["trusted_root"].as_str().unwrap().replace("$SEALOCK_CORPUS", corpus.to_str().unwrap());
-        let mut args = words(&["--trusted-root", root.join(trusted).to_str().unwrap()]);
-        if let Some(key) = row["key"].as_str() {
-            args.extend(words(&["--key", root.join(key).to_str().unwrap()]));
-        }
-        for (field, flag) in [
-            ("identity", "--certificate-identity"),
-            ("identity_regexp", "--certificate-identity-regexp"),
-            ("issuer", "--certificate-oidc-issuer"),
-            ("issuer_regexp", "--certificate-oidc-issuer-regexp"),
-            ("predicate_type", "--type"),
-        ] {
-            if let Some(value) = row[field].as_str() {
-                args.extend(words(&[flag, value]));
-            }
-        }
-        for (name, value) in row["github_workflow"].as_object().into_iter().flatten() {
-            args.extend([
-                format!("--certificate-github-workflow-{name}"),
-                value.as_str().unwrap().to_owned(),
-            ]);
-        }
-        for annotation in row["annotations"].as_array().into_iter().flatten() {
-            args.extend(words(&["-a", annotation.as_str().unwrap()]));
-        }
-        for flag in row["flags"].as_array().unwrap() {
-            match flag.as_str().unwrap() {
-                "ignore-tlog" => args.push("--insecure-ignore-tlog".into()),
-                "ignore-sct" => args.push("--insecure-ignore-sct".into()),
-                "signed-timestamps" => args.push("--use-signed-timestamps".into()),
-                "allow-chain" => args.push("--allow-certificate-chain".into()),
-                _ => {}
-            }
-        }
+        let args = cosign::flags(&corpus, &row);
         let (code, document, err) = if let Some(blob) = row["blob"].as_str() {
             let folder = root.join("blobs").join(blob);
             let bundle = folder.join("bundle.sigstore.json");

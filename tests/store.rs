@@ -306,6 +306,26 @@ fn classic_evidence_without_a_tag_is_found_by_its_payload() {
     assert_eq!(found.iter().map(|a| a.channel.clone()).collect::<Vec<_>>(), [Channel::SignatureTag]);
 }
 
+/// A classic signature with a `subject`, as cosign makes it for registries with referrers: it hangs there once, and its
+/// payload does not carry it into other repositories as one without a tag.
+#[test]
+fn classic_evidence_with_a_subject_hangs_on_it_once() {
+    let sigstore = Sigstore::new(3);
+    let image = sigstore.image("app");
+    let layer = sigstore.sign_keyless(&Identity::example(), &image);
+    let (manifest, config) = layout::evidence_manifest(std::slice::from_ref(&layer));
+    let subject = layout::descriptor(MANIFEST, &image.manifest).compact();
+    let text = String::from_utf8(manifest).unwrap();
+    let manifest = format!(r#"{},"subject":{subject}}}"#, text.strip_suffix('}').unwrap()).into_bytes();
+    let layout = Layout::new().image(&format!("{}:1", image.repository), &image);
+    let layout = layout.blob(&config).blob(&layer.blob).blob(&manifest);
+    let shop = Shop::new();
+    shop.import(&layout.entry(layout::descriptor(MANIFEST, &manifest)));
+    let store = Store::open(&shop.root()).unwrap();
+    let found = store.attachments(&image.repository, &image.digest().parse().unwrap()).unwrap();
+    assert_eq!(found.iter().map(|a| a.channel.clone()).collect::<Vec<_>>(), [Channel::Referrer]);
+}
+
 #[test]
 fn evidence_about_an_image_that_is_not_held() {
     let sigstore = Sigstore::new(4);

@@ -2,6 +2,7 @@
 //! is proven absent, what is unknown fails, and a kill loses nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "tests make stores and look into them")]
+#![allow(clippy::print_stdout, reason = "how often a kill met the program is said")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,10 +18,14 @@ use sealock_testkit::registry::{Options, Registry, Reply, Shape};
 use sealock_testkit::{Identity, Sigstore};
 use serde_json::Value;
 
+#[path = "world/kill.rs"]
+mod kill;
+#[path = "pull/kills.rs"]
+mod kills;
 #[path = "pull/shop.rs"]
 mod shop;
 
-use shop::{APP, Shop, states};
+use shop::{APP, POLICY, Shop, states};
 
 #[test]
 fn every_kind_of_evidence_arrives_and_judges_the_same() {
@@ -236,7 +241,7 @@ fn wrong_and_short_blobs_are_never_visible() {
     }
 }
 
-/// Killed at many moments, the store is clean, nothing half-done is visible, and the rerun goes on where it was.
+/// Killed, the rerun goes on where it was. Random moments are in `pull/kills.rs`.
 #[test]
 fn kill_and_rerun() {
     let shop = Shop::new();
@@ -275,6 +280,41 @@ fn kill_and_rerun() {
     let left = std::fs::read_dir(shop.path("store/ingest")).unwrap().count();
     assert_eq!(left, 0);
     shop.clean();
+}
+
+/// A policy may look for signatures under other tags of the image's own repository, or in another repository.
+#[test]
+fn places_that_policies_name_are_asked() {
+    let shop = Shop::new();
+    let image = shop.image("x");
+    shop.registry.image("1", &image);
+    let signature = shop.sigstore.sign_keyless(&Identity::example(), &image);
+    let elsewhere = format!("{}/demo/signatures", shop.registry.host());
+    for (source, repository, prefix) in [
+        ("tagPrefix: release-".to_owned(), image.repository.clone(), "release-"),
+        (format!("oci: {elsewhere}"), elsewhere.clone(), ""),
+        (format!("oci: {elsewhere}\n          tagPrefix: old-"), elsewhere, "old-"),
+    ] {
+        let subject = sealock_testkit::Subject::absent(&repository, &image.digest());
+        let manifest = shop.registry.layers(&subject, ".sig", std::slice::from_ref(&signature));
+        let path = sealock_testkit::registry::path_of(&repository);
+        let tag = format!("{prefix}{}.sig", image.digest().replace(':', "-"));
+        let bytes = shop.registry.held(path, &manifest).unwrap();
+        shop.registry.manifest(path, &tag, MANIFEST, &bytes);
+        let policy = shop.path("source.yaml");
+        std::fs::write(&policy, format!("{POLICY}      source:\n        - {source}\n")).unwrap();
+        let _ = std::fs::remove_dir_all(shop.path("store"));
+        let run = shop.pull(&[
+            "--require-verifiable",
+            "--policy",
+            policy.to_str().unwrap(),
+            "--trust-root",
+            shop.path("root.json").to_str().unwrap(),
+            &shop.name(APP, "1"),
+        ]);
+        assert_eq!(run.status, 0, "{source}: {}{}", run.data, run.notes);
+        assert!(shop.store().resolve(&repository, &tag).is_ok(), "{source}: {tag} came along");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod gap;
 #[path = "../../tests/seal/hands.rs"]
 #[allow(dead_code)]
 mod hands;
+#[path = "world/kill.rs"]
+mod kill;
 #[path = "seal/kills.rs"]
 mod kills;
 #[path = "seal/lost.rs"]

@@ -8,6 +8,7 @@
 //! | a descriptor's size is the content's size | OCI image-spec, descriptor |
 //! | indexes nest at most [`MAX_DEPTH`] deep | `reference`: containers/image and ours |
 //! | evidence: every manifest with a `subject` is a referrer of exactly that digest, wherever it was found | OCI distribution-spec 1.1, referrers |
+//! | classic evidence without a tag hangs on what its payload names, unless it has a `subject` of its own | `cosign sign` with OCI 1.1 referrers |
 //! | loose manifests with a `subject` are looked for in all content of at most 4 MiB | `cosign save` names them nowhere |
 //! | the referrers tag is followed to find manifests, and each one's own `subject` decides | OCI distribution-spec 1.1; oras-go issue 1396 |
 //!
@@ -246,8 +247,11 @@ impl Graph {
                         ));
                     }
                 }
-                for (subject, evidence) in loose::subjects(&digest, contents)? {
-                    self.loose.insert((subject, evidence, digest));
+                // What says itself what it is about is a referrer, and hangs there once.
+                if self.manifests.get(&digest).is_none_or(|node| node.subject.is_none()) {
+                    for (subject, evidence) in loose::subjects(&digest, contents)? {
+                        self.loose.insert((subject, evidence, digest));
+                    }
                 }
             }
         }

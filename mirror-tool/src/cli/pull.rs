@@ -18,6 +18,7 @@ use sealock::policy::Loaded;
 use sealock::report::text::escape;
 use sealock::store::Writer;
 use sealock::trust::TrustView;
+use sealock_trust_root::disk::TrustState;
 use serde::Serialize;
 
 use super::network::{NetworkArgs, run as wait};
@@ -206,6 +207,12 @@ fn known_logs(args: &PullArgs, loaded: &Loaded, at: Timestamp) -> Result<Logs, F
     let documents = loaded.trust_roots.iter();
     views.extend(documents.map(|document| TrustView::build(document.name.clone(), &document.root)));
     let held = roots::load(&args.roots, &[], &loaded.policies, args.store.as_deref(), at)?;
+    // A log is a log whatever policy refers to its root.
+    let state = TrustState::of_store(&store_directory(args.store.as_deref()));
+    for name in state.names().map_err(|e| Failure::undecided(anyhow!(e)))? {
+        let root = state.in_force(&name).map_err(|e| Failure::undecided(anyhow!(e)))?;
+        views.push(TrustView::build(name, &root.root));
+    }
     views.push(held.roots.default);
     views.extend(held.roots.named.into_values());
     Ok(Logs::new(views))

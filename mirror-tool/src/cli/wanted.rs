@@ -186,10 +186,15 @@ fn places(policies: &[Policy]) -> Result<Vec<SourcePlace>, Failure> {
     let mut places = std::collections::BTreeSet::new();
     let sources = policies.iter().flat_map(|p| &p.authorities).flat_map(|a| &a.sources);
     for source in sources {
-        let Some(oci) = &source.oci else { continue };
-        let name = Reference::parse(oci).map_err(|e| Failure::misuse(anyhow!("source {oci:?}: {e}")))?;
-        let repository = Repository::of(&name).map_err(Failure::misuse)?;
         let prefix = source.tag_prefix.clone().unwrap_or_default();
+        let repository = match &source.oci {
+            Some(oci) => {
+                let name =
+                    Reference::parse(oci).map_err(|e| Failure::misuse(anyhow!("source {oci:?}: {e}")))?;
+                Some(Repository::of(&name).map_err(Failure::misuse)?)
+            }
+            None => None,
+        };
         places.insert(SourcePlace { repository, prefix });
     }
     Ok(places.into_iter().collect())

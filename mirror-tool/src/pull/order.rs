@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sealock::image::manifest::Platform;
-use sealock::image::{Digest, Reference};
+use sealock::image::{Digest, Manifest, Reference};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Repository;
@@ -31,6 +31,24 @@ impl Evidence {
             "attestation" => Ok(Self::Attestation),
             "sbom" => Ok(Self::Sbom),
             other => Err(format!("{other:?} is no kind of evidence: signature, attestation or sbom")),
+        }
+    }
+
+    /// What a referrer is, by what it says about itself; whether that is true is judged elsewhere.
+    pub fn claimed(manifest: &Manifest) -> Option<Self> {
+        let predicate =
+            manifest.annotations.get("dev.sigstore.bundle.predicateType").map_or("", String::as_str);
+        let content = manifest.annotations.get("dev.sigstore.bundle.content").map_or("", String::as_str);
+        let artifact = manifest.artifact_type.as_deref().unwrap_or_default();
+        let bom = |text: &str| text.contains("spdx") || text.contains("cyclonedx");
+        if bom(predicate) || bom(artifact) {
+            Some(Self::Sbom)
+        } else if content == "message-signature" || predicate == "https://sigstore.dev/cosign/sign/v1" {
+            Some(Self::Signature)
+        } else if content == "dsse-envelope" {
+            Some(Self::Attestation)
+        } else {
+            None
         }
     }
 
@@ -79,8 +97,8 @@ impl Wanted {
 /// Another place where policies say that signatures are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourcePlace {
-    /// The repository.
-    pub repository: Repository,
+    /// The repository; without one, that of the image.
+    pub repository: Option<Repository>,
     /// Stands before `sha256-<hex>.sig`.
     pub prefix: String,
 }

@@ -16,7 +16,7 @@ use sealock::image::{Digest, Manifest};
 use sealock::store::{Arrival, Intake};
 
 use super::ledger::{Question, Refused, State};
-use super::order::{Evidence, Order, SourcePlace, Wanted};
+use super::order::{Evidence, Order, Wanted};
 use crate::registry::manifest::By;
 use crate::registry::{Answer, Fetched, Registries, Repository};
 
@@ -334,13 +334,14 @@ impl Walk<'_> {
                 place: repository.name.clone(),
             });
         }
-        let own = SourcePlace { repository: repository.clone(), prefix: String::new() };
-        let mut places = vec![own];
-        places.extend(
-            self.order.places.iter().filter(|p| p.repository != *repository || !p.prefix.is_empty()).cloned(),
-        );
-        for source in places {
-            let place = Place { repository: &source.repository, prefix: &source.prefix };
+        let others = self.order.places.iter().map(|place| {
+            (place.repository.clone().unwrap_or_else(|| repository.clone()), place.prefix.clone())
+        });
+        let mut places: BTreeSet<_> = others.collect();
+        places.remove(&(repository.clone(), String::new()));
+        let own = (repository.clone(), String::new());
+        for (repository, prefix) in std::iter::once(own).chain(places) {
+            let place = Place { repository: &repository, prefix: &prefix };
             self.ask_place(&place, subject, depth).await;
         }
     }
@@ -574,7 +575,7 @@ impl Walk<'_> {
             match self.take(place.repository, fetched, "", Some(digest), depth).await {
                 Ok(manifest) => {
                     if self.done.digest == Some(subject) {
-                        self.done.kinds.extend(kind(&manifest).map(|kind| (digest, kind)));
+                        self.done.kinds.extend(Evidence::claimed(&manifest).map(|kind| (digest, kind)));
                     }
                     self.arrive(digest, &manifest.media_type, None);
                     found.push(digest);
@@ -584,22 +585,5 @@ impl Walk<'_> {
             }
         }
         (found, trouble)
-    }
-}
-
-/// What a referrer is, by what it says about itself; whether that is true is judged elsewhere.
-fn kind(manifest: &Manifest) -> Option<Evidence> {
-    let predicate = manifest.annotations.get("dev.sigstore.bundle.predicateType").map_or("", String::as_str);
-    let content = manifest.annotations.get("dev.sigstore.bundle.content").map_or("", String::as_str);
-    let artifact = manifest.artifact_type.as_deref().unwrap_or_default();
-    let bom = |text: &str| text.contains("spdx") || text.contains("cyclonedx");
-    if bom(predicate) || bom(artifact) {
-        Some(Evidence::Sbom)
-    } else if content == "message-signature" || predicate == "https://sigstore.dev/cosign/sign/v1" {
-        Some(Evidence::Signature)
-    } else if content == "dsse-envelope" {
-        Some(Evidence::Attestation)
-    } else {
-        None
     }
 }

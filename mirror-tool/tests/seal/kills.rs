@@ -3,26 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sealock::store::{Source, Store};
-use sealock_testkit::Random;
 
 use crate::gap::{Gap, bundle};
-
-/// Runs the program and kills it after `delay`. Tells whether it had finished by then.
-fn killed(program: &Path, args: &[&str], delay: Duration) -> bool {
-    let mut child =
-        Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(delay);
-    let _ = child.kill();
-    child.wait().unwrap().success()
-}
+use crate::kill::Kills;
 
 fn copy(from: &str, to: &str) {
-    let _ = std::fs::remove_dir_all(to);
-    assert!(Command::new("cp").args(["-r", from, to]).status().unwrap().success());
+    crate::kill::copy(Path::new(from), Path::new(to));
 }
 
 /// What names stand for by the newest accepted seal; each resolves so.
@@ -39,8 +29,6 @@ fn sealed(gap: &Gap, store: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn kill_at_random_points_of_taking_a_transfer_in() {
-    /// Kills that met the program at work; those that came too late do not count.
-    const KILLS: usize = 80;
     let Some(gap) = Gap::new() else { return };
     gap.mirror_in(&bundle(1, "1.0").0);
     gap.seal("t1", &[]).ok();
@@ -62,16 +50,13 @@ fn kill_at_random_points_of_taking_a_transfer_in() {
     let after = sealed(&gap, "killed");
     let blobs = gap.blobs("killed");
     assert_ne!(before, after);
-    let mut random = Random(20_261_124);
-    let (mut kill, mut hits, mut halfway) = (0, 0, 0);
+    let mut kills = Kills::new(20_261_124, whole, 200);
+    let mut halfway = 0;
     let mut seen = BTreeMap::from([("before", 0), ("after", 0)]);
     copy(&gap.path("high"), &killed_store);
-    while hits < KILLS {
-        kill += 1;
-        assert!(kill < 20 * KILLS, "{hits} of {kill} kills met the program");
-        let nanos = random.below(whole.as_nanos() * 5 / 4);
-        let delay = Duration::from_nanos(u64::try_from(nanos).unwrap());
-        hits += usize::from(!killed(gap.program(), &args, delay));
+    while kills.go_on() {
+        kills.kill(Command::new(gap.program()).args(args));
+        let kill = kills.tried;
         gap.fsck("killed");
         let now = sealed(&gap, "killed");
         assert!(now == before || now == after, "kill {kill}: half a transfer: {now:?}");
@@ -85,14 +70,12 @@ fn kill_at_random_points_of_taking_a_transfer_in() {
             copy(&gap.path("high"), &killed_store);
         }
     }
-    println!("{hits} kills within {whole:?}, {} came too late: {seen:?}, {halfway} with a copy", kill - hits);
+    println!("{}: {seen:?}, {halfway} with a copy", kills.told());
     assert!(seen.values().all(|count| *count > 0) && halfway > 0, "{seen:?}");
 }
 
 #[test]
 fn kill_at_random_points_of_sealing() {
-    /// Kills that met the program at work.
-    const KILLS: usize = 60;
     let Some(gap) = Gap::new() else { return };
     gap.mirror_in(&bundle(1, "1.0").0);
     gap.seal("t0", &[]).ok();
@@ -107,16 +90,13 @@ fn kill_at_random_points_of_sealing() {
         gap.mirror(&[&args[..], &["--fresh"]].concat()).ok();
         whole = whole.min(start.elapsed());
     }
-    let mut random = Random(20_261_125);
-    let (mut hits, mut kill, mut sequence) = (0, 0, 4);
-    while hits < KILLS {
-        kill += 1;
-        assert!(kill < 20 * KILLS, "{hits} of {kill} kills met the program");
+    let mut kills = Kills::new(20_261_125, whole, 200);
+    let mut sequence = 4;
+    let fresh = [&args[..], &["--fresh"]].concat();
+    while kills.go_on() {
         let _ = std::fs::remove_file(&output);
-        let nanos = random.below(whole.as_nanos() * 5 / 4);
-        let fresh = [&args[..], &["--fresh"]].concat();
-        let done = killed(program, &fresh, Duration::from_nanos(u64::try_from(nanos).unwrap()));
-        hits += usize::from(!done);
+        kills.kill(Command::new(program).args(&fresh));
+        let kill = kills.tried;
         // What stands under the output's name is whole, and its sequence is remembered.
         let stood = std::fs::read(&output).ok();
         let again = gap.mirror(&args).ok().json();
@@ -129,6 +109,6 @@ fn kill_at_random_points_of_sealing() {
         }
         sequence = now;
     }
-    println!("{hits} kills within {whole:?}, {} came too late; {sequence} seals", kill - hits);
-    assert!(sequence > 4 && sequence < 4 + kill as u64, "{sequence}");
+    println!("{}; {sequence} seals", kills.told());
+    assert!(sequence > 4 && sequence < 4 + kills.tried as u64, "{sequence}");
 }
