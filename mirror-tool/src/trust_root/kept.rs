@@ -182,8 +182,14 @@ pub fn read(store: &Path, name: &str) -> Result<Option<Kept>, KeptFault> {
 /// [`KeptFault`] where the folder cannot be read.
 pub fn names(store: &Path) -> Result<Vec<String>, KeptFault> {
     let folder = store.join(REPOSITORIES);
-    let mut found: Vec<String> = entries(&folder)?.into_iter().filter(|name| is_name(name)).collect();
-    found.retain(|name| folder.join(name).join(LIST).exists());
+    let mut found = Vec::new();
+    for name in entries(&folder)?.into_iter().filter(|name| is_name(name)) {
+        let list = folder.join(&name).join(LIST);
+        // Without a list nothing was ever kept here; one that cannot be looked for is another matter.
+        if at(&list, list.try_exists())? {
+            found.push(name);
+        }
+    }
     found.sort();
     Ok(found)
 }

@@ -10,7 +10,7 @@
 //! | each target's bytes have the length and the hash in the metadata | TUF §5.7 |
 //! | names have no empty, `.` or `..` part, and no part starts with a dot | GHSA-fcv2-xgw5-pqxf |
 //!
-//! | a document takes at most [`MAX_WAIT`], tries and waits included | DESIGN §4 rule 9 |
+//! | a document takes at most ten minutes, tries and waits included | DESIGN §4 rule 9 |
 //!
 //! Not here: what the store keeps ([`kept`], [`keep`]), freshness at the time of sealing (`seal`), the far side's floors.
 //!
