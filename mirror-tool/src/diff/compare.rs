@@ -306,7 +306,9 @@ async fn pairs(registries: &Registries, a: &Place, b: &Place) -> Result<Vec<Pair
         (Place::Local(local), Place::Registry(scope)) => with_registry(registries, local, scope).await?,
         (Place::Registry(scope), Place::Local(local)) => {
             let mut pairs = with_registry(registries, local, scope).await?;
-            pairs.iter_mut().for_each(|pair| pair.seats.reverse());
+            for pair in &mut pairs {
+                pair.seats.reverse();
+            }
             pairs
         }
     })

@@ -10,7 +10,7 @@ use sealock::store::source::Resolved;
 use sealock::store::{Attachment, Channel, Source, SourceFault};
 
 use crate::pull::walk::MAX_DEPTH;
-use crate::push::inventory::{Named, Names};
+use crate::push::inventory::{Named, Names, about};
 use crate::registry::manifest::By;
 use crate::registry::{Answer, Registries, Repository};
 
@@ -108,7 +108,7 @@ impl Fetched {
             match answer {
                 Answer::Found(fetched) if fetched.digest != *subject => {
                     let digest = fetched.digest;
-                    if tag.ends_with(".sig") || tag.ends_with(".att") || tag.ends_with(".sbom") {
+                    if about(tag).is_some_and(|(_, channel, _)| channel != Channel::Referrer) {
                         found.push(digest);
                     } else if let Ok(Manifest { content: Content::Index { manifests }, .. }) =
                         Manifest::parse(&fetched.bytes, "")
@@ -120,7 +120,7 @@ impl Fetched {
                 }
                 Answer::Found(_) | Answer::Absent(_) => {}
                 Answer::Unknown(doubt) => {
-                    self.unknown.push(format!("{}:{tag} is unknown: {doubt}", repository.name))
+                    self.unknown.push(format!("{}:{tag} is unknown: {doubt}", repository.name));
                 }
             }
         }
@@ -128,7 +128,7 @@ impl Fetched {
             Answer::Found(listed) => listings.extend(listed.iter().map(|descriptor| descriptor.digest)),
             Answer::Absent(_) => {}
             Answer::Unknown(doubt) => {
-                self.unknown.push(format!("the referrers of {subject} are unknown: {doubt}"))
+                self.unknown.push(format!("the referrers of {subject} are unknown: {doubt}"));
             }
         }
         for digest in listings {
@@ -166,7 +166,7 @@ impl Fetched {
                 Answer::Found(()) => drop(self.blobs.insert(digest, size)),
                 Answer::Absent(_) => {}
                 Answer::Unknown(doubt) => {
-                    self.unknown.push(format!("whether {digest} is there is unknown: {doubt}"))
+                    self.unknown.push(format!("whether {digest} is there is unknown: {doubt}"));
                 }
             }
         }
