@@ -112,7 +112,18 @@ impl Cases {
 /// Pulls names from the registry that stands in for every host that the layouts name.
 fn pull(gap: &Gap, registry: &Registry, more: &[&str], names: &[String]) -> Run {
     let (store, host) = (gap.path("low"), registry.host());
-    let mut args = vec!["pull", "--store", &store, "-o", "json", "--no-progress", "--log-proofs", "never", "--plain-http", &host];
+    let mut args = vec![
+        "pull",
+        "--store",
+        &store,
+        "-o",
+        "json",
+        "--no-progress",
+        "--log-proofs",
+        "never",
+        "--plain-http",
+        &host,
+    ];
     let mirrors = ["registry.example.com", "cgr.dev", "docker.io"].map(|name| format!("{name}={host}"));
     args.extend(mirrors.iter().flat_map(|mirror| ["--registry-mirror", mirror]));
     args.extend(more);

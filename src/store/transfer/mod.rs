@@ -19,6 +19,7 @@
 
 mod accepted;
 mod logs;
+mod lying;
 mod media;
 mod outgoing;
 mod quarantine;
@@ -34,6 +35,7 @@ use serde::Serialize;
 
 pub use accepted::{Accepted, check_clock, receipt_key};
 pub use logs::doubted;
+pub use lying::{Carried, LyingTransfer};
 pub use media::segment;
 pub use trust::versions;
 
@@ -125,6 +127,11 @@ pub(super) fn refuse_unsealed(root: &Path, path: &Path) -> Result<(), StoreFault
 /// Whether `path` looks like a transfer, or a part of one, to the store at `root`. Proves nothing.
 pub fn is_transfer(root: &Path, path: &Path) -> bool {
     Media::sniff(root, path).is_some()
+}
+
+/// Whether `path` looks like a transfer on a medium. Proves nothing.
+pub fn is_lying(path: &Path) -> bool {
+    Media::lying(path).is_some()
 }
 
 impl<'w> Transfer<'w> {
