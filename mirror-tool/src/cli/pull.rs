@@ -1,12 +1,10 @@
 //! `sealock-mirror pull`.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use sealock::cli::exit::{Failure, Status};
 use sealock::cli::output::Output;
@@ -22,10 +20,11 @@ use sealock_trust_root::disk::TrustState;
 use serde::Serialize;
 
 use super::network::{NetworkArgs, run as wait};
+use super::progress::Progress;
 use super::pull_trust;
 use super::wanted::WantedArgs;
 use crate::pull::commit::{self, Demand, Fate, ImageReport};
-use crate::pull::fetch::{self, Event, Fetching};
+use crate::pull::fetch::{self, Fetching};
 use crate::pull::walk;
 use crate::rekor::history::LogReport;
 use crate::rekor::{Client, LogProofs, Logs, entries, history};
@@ -136,7 +135,7 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         None
     };
     let intake = writer.as_ref().map(Writer::intake).transpose()?;
-    let progress = Progress::new(!args.no_progress);
+    let progress = Progress::fetching(!args.no_progress);
     let undecided = |reason: String| Failure::undecided(anyhow!(reason));
     let (order, walked, fetching, logs) = wait(async {
         let order = read.order(&registries).await?;
@@ -281,58 +280,4 @@ fn human(report: &Report) -> String {
     }
     report.carried.say(&mut text, report.dry_run);
     text
-}
-
-/// A bar on a terminal, lines elsewhere, nothing where nobody wants any.
-struct Progress {
-    bar: Option<ProgressBar>,
-    lines: bool,
-}
-
-impl Progress {
-    fn new(wanted: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let bar = (wanted && terminal).then(|| {
-            let style =
-                ProgressStyle::with_template("{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta} {msg}");
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar
-        });
-        Self { bar, lines: wanted && !terminal }
-    }
-
-    fn hear(&self, event: &Event) {
-        use std::io::Write as _;
-        let line = match event {
-            Event::Start { blobs, bytes } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_length(*bytes);
-                }
-                format!("fetching {blobs} blobs, {bytes} bytes\n")
-            }
-            Event::Bytes(n) => {
-                if let Some(bar) = &self.bar {
-                    bar.inc(*n);
-                }
-                return;
-            }
-            Event::Blob(digest, left) => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{left} left"));
-                }
-                format!("fetched {digest}, {left} left\n")
-            }
-        };
-        if self.lines {
-            // A closed standard error is no reason to fail.
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
