@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod credentials;
+pub mod diff;
 pub mod operators;
 pub mod plan;
 pub mod pull;

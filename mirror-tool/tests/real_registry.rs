@@ -196,3 +196,131 @@ fn with_tls_of_a_private_authority() {
     let run = real.mirror("pull", &["--ca-file", key.to_str().unwrap(), &name]);
     assert_eq!(run.status.code(), Some(2), "a key is no certificate");
 }
+
+/// A store with an image, its signature tag and a referrer, made from a layout that is imported by `pull` from a registry of
+/// the testkit; gives the image and the referrer's digest.
+fn stocked(real: &Real) -> (Image, String, sealock_testkit::Registry) {
+    let outside = sealock_testkit::Registry::start();
+    let image = Image::new(&format!("{}/demo/app", outside.host()), "real");
+    outside.image("1", &image);
+    let sigstore = sealock_testkit::Sigstore::new(7);
+    let identity = sealock_testkit::Identity::example();
+    outside.layers(&image, ".sig", &[sigstore.sign_keyless(&identity, &image)]);
+    let referrer = outside.referrer(&image, &sigstore.keyless(&identity).image_statement(&image.digest()));
+    let run = real.mirror("pull", &["--plain-http", &outside.host(), &format!("{}:1", image.repository)]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    (image, referrer, outside)
+}
+
+fn skopeo(real: &Real, more: &[&str]) -> Output {
+    let run = Command::new("skopeo").arg("--insecure-policy").args(more).output().unwrap();
+    assert!(run.status.success(), "{}: {}", real.host, String::from_utf8_lossy(&run.stderr));
+    run
+}
+
+#[test]
+fn push_to_a_plain_registry() {
+    let Some(real) = Real::start("", "") else { return };
+    let (image, referrer, outside) = stocked(&real);
+    let target = format!("{}/in", real.host);
+    let flags = ["-o", "json", "--plain-http", &real.host, &target];
+    let report = json(&real.mirror("push", &flags));
+    assert_eq!(report["images"][0]["fate"], "pushed", "{report}");
+    // skopeo reads the image, its signature and the index of referrers, byte for byte.
+    let stem = image.digest().replace(':', "-");
+    let raw = |name: &str| {
+        let from = format!("docker://{}/in/demo/app{name}", real.host);
+        skopeo(&real, &["inspect", "--raw", "--tls-verify=false", &from]).stdout
+    };
+    assert_eq!(raw(":1"), image.manifest);
+    let signature = outside.tag("demo/app", &format!("{stem}.sig")).unwrap();
+    assert_eq!(Some(raw(&format!(":{stem}.sig"))), outside.held("demo/app", &signature));
+    assert_eq!(Some(raw(&format!("@{referrer}"))), outside.held("demo/app", &referrer));
+    let index: Value = serde_json::from_slice(&raw(&format!(":{stem}"))).unwrap();
+    assert_eq!(index["manifests"][0]["digest"], referrer, "the registry has no referrers API");
+    let copy = format!("dir:{}", real.path("copy").display());
+    let from = format!("docker://{}/in/demo/app:1", real.host);
+    skopeo(&real, &["copy", "--src-tls-verify=false", &from, &copy]);
+    // Once more nothing is sent; and both places are equal.
+    let again = json(&real.mirror("push", &flags));
+    assert_eq!((&again["sent"]["blobs"], &again["sent"]["manifests"]), (&0.into(), &0.into()), "{again}");
+    let store = real.path("store");
+    let run =
+        real.mirror("diff", &["--plain-http", &real.host, store.to_str().unwrap(), &format!("{target}/")]);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    // A signature that is made inside stays when the store is pushed again.
+    let inside = Image { repository: format!("{}/in/demo/app", real.host), ..image.clone() };
+    let key = sealock_testkit::Sigstore::new(7).key("inside", sealock_testkit::Algorithm::P256);
+    let sigstore = sealock_testkit::Sigstore::new(7);
+    let own = sigstore.keyed(&key).image(&inside.repository, &inside.digest()).layer();
+    let layout = sealock_testkit::Layout::new().image(&format!("{}:1", inside.repository), &inside);
+    layout.signature(&inside, &own).write(real.path("signed"));
+    let name = format!("{}:{stem}.sig", inside.repository);
+    let from = format!("oci:{}:{name}", real.path("signed").display());
+    skopeo(
+        &real,
+        &["copy", "--preserve-digests", "--dest-tls-verify=false", &from, &format!("docker://{name}")],
+    );
+    let report = json(&real.mirror("push", &flags));
+    assert_eq!(report["images"][0]["evidence"][0]["tag"], "merged", "{report}");
+    let manifest: Value = serde_json::from_slice(&raw(&format!(":{stem}.sig"))).unwrap();
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 2);
+    // The united manifest is an image to skopeo, with a configuration that fits.
+    let from = format!("docker://{name}");
+    let signatures = real.path("signatures");
+    skopeo(&real, &["copy", "--src-tls-verify=false", &from, &format!("dir:{}", signatures.display())]);
+    skopeo(&real, &["inspect", "--config", "--tls-verify=false", &from]);
+}
+
+#[test]
+fn push_with_a_password_and_mounts() {
+    let Some(real) = Real::start("", "auth:\n  htpasswd:\n    realm: real\n    path: AT/htpasswd\n") else {
+        return;
+    };
+    if !real.path("htpasswd").exists() {
+        eprintln!("skipped: htpasswd is not on this machine");
+        return;
+    }
+    let (image, _, outside) = stocked(&real);
+    let mut other = image.clone();
+    other.repository = format!("{}/demo/other", outside.host());
+    outside.image("1", &other);
+    let run = real.mirror("pull", &["--plain-http", &outside.host(), &format!("{}:1", other.repository)]);
+    assert!(run.status.success());
+    let target = format!("{}/in", real.host);
+    let flags = ["-o", "json", "--plain-http", &real.host, &target];
+    assert_eq!(real.mirror("push", &flags).status.code(), Some(3));
+    std::fs::create_dir_all(real.path("docker")).unwrap();
+    let auth = sealock_testkit::base64(b"user:secret");
+    std::fs::write(
+        real.path("docker/config.json"),
+        format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, real.host),
+    )
+    .unwrap();
+    let run = real.mirror("push", &flags);
+    let report = json(&run);
+    assert_eq!(run.status.code(), Some(0), "{report}");
+    assert!(report["sent"]["mounted"].as_u64().unwrap() >= 2, "{report}");
+}
+
+#[test]
+fn push_with_tls_of_a_private_authority_and_large_layers() {
+    let Some(real) = Real::start("  tls:\n    certificate: AT/tls.pem\n    key: AT/tls.key\n", "") else {
+        return;
+    };
+    let outside = sealock_testkit::Registry::start();
+    let layer: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let image = Image::with_layers(&format!("{}/demo/app", outside.host()), "linux/amd64", &[layer]);
+    outside.image("1", &image);
+    let name = format!("{}:1", image.repository);
+    assert!(real.mirror("pull", &["--plain-http", &outside.host(), &name]).status.success());
+    let stranger =
+        real.mirror("push", &["-o", "json", "--connect-timeout", "2", "--in-flight", "1", &real.host]);
+    assert_eq!(stranger.status.code(), Some(3), "an authority that nobody named is not trusted");
+    let ca = real.path("ca.pem");
+    let run = real.mirror("push", &["-o", "json", "--ca-file", ca.to_str().unwrap(), &real.host]);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    let from = format!("docker://{}/demo/app:1", real.host);
+    let copy = format!("dir:{}", real.path("copy").display());
+    skopeo(&real, &["copy", "--src-tls-verify=false", &from, &copy]);
+}

@@ -104,6 +104,25 @@ impl<C: Contents> Layout<C> {
         Self { place: place.to_owned(), entries, contents, graph: OnceLock::new() }
     }
 
+    /// Every full name that it claims, with what it stands for; a name that is given twice, twice.
+    pub fn names(&self) -> Vec<(String, Digest)> {
+        let named =
+            self.entries.iter().filter_map(|e| Some((e.name.as_ref()?.to_string(), e.descriptor.digest)));
+        named.collect()
+    }
+
+    /// How many bytes a content has here; nothing where it is not held.
+    ///
+    /// # Errors
+    /// Where the system cannot tell.
+    pub fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreFault> {
+        self.contents.size(digest)
+    }
+
+    pub(super) fn contents(&self) -> &C {
+        &self.contents
+    }
+
     /// What `reference` stands for: a full name, a bare tag as `index.json` has it, or a digest. Without a
     /// reference, the layout's only named or only entry.
     ///

@@ -2,6 +2,7 @@
 // Reason: the command line is where the environment, the clock and files named by the user come in.
 #![allow(clippy::disallowed_methods)]
 
+pub mod diff;
 pub mod keychain;
 pub mod login;
 pub mod network;
@@ -41,6 +42,8 @@ enum Verb {
     Pull(pull::PullArgs),
     /// Bring images of a store, with all their evidence, to a registry
     Push(Box<push::PushArgs>),
+    /// Compare two places by content
+    Diff(Box<diff::DiffArgs>),
     /// Take a TUF repository over, byte for byte
     TrustRoot(trust_root::TrustRootArgs),
     /// Keep credentials for a registry
@@ -68,6 +71,7 @@ fn run(cli: &Cli, output: &mut Output) -> Result<Status, Failure> {
         Verb::Plan(args) => plan::run(args, output),
         Verb::Pull(args) => pull::run(args, output),
         Verb::Push(args) => push::run(args, output),
+        Verb::Diff(args) => diff::run(args, output),
         Verb::TrustRoot(args) => trust_root::run(args, output),
         Verb::Login(args) => login::login(args, output),
         Verb::Logout(args) => login::logout(args, output),

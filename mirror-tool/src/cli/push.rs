@@ -22,7 +22,7 @@ use super::pull::Format;
 use crate::push::artifact::Artifact;
 use crate::push::courier::{Counts, Courier, Miss, Tell};
 use crate::push::deliver::{Consignment, Fate, ImageReport, Written, deliver_all};
-use crate::push::inventory::{Inventory, Named, Names};
+use crate::push::inventory::{Inventory, Names, names_of};
 use crate::push::mapping::Mapping;
 use crate::registry::{Origin, Repository};
 
@@ -118,7 +118,7 @@ pub fn run(args: &PushArgs, output: &mut Output) -> Result<Status, Failure> {
     let mapping = Mapping::parse(&args.target, &args.map).map_err(misuse)?;
     let root = store_directory(args.store.as_deref());
     let store = Arc::new(Store::open(&root).map_err(store_failure)?);
-    let names = names(&store)?;
+    let names = names_of(&store).map_err(store_failure)?;
     let wanted = wanted(&args.images, &names, &store, &root)?;
     if wanted.is_empty() {
         return Err(misuse(format!("{} holds no image that has a name: nothing to push", root.display())));
@@ -164,27 +164,6 @@ fn artifact_place(target: &str, artifact: &Artifact) -> Result<(Repository, Stri
     let tag = tag.unwrap_or_else(|| artifact.tag());
     Reference::parse(&format!("{name}:{tag}")).map_err(Failure::misuse)?;
     Ok((Repository::parse(&name).map_err(Failure::misuse)?, tag))
-}
-
-/// Every name of the store. What a seal says counts, also where the catalogue has lost it.
-fn names(store: &Store) -> Result<Names, Failure> {
-    let mut all: BTreeMap<String, Digest> = BTreeMap::new();
-    for listed in store.list().map_err(store_failure)? {
-        if let Some(name) = listed.name {
-            all.insert(name, listed.digest);
-        }
-    }
-    if let Some(accepted) = store.accepted().map_err(store_failure)? {
-        for (name, digest) in accepted.names().map_err(store_failure)? {
-            let digest =
-                digest.parse().map_err(|_| Failure::undecided(anyhow!("the seal gives {name} no digest")))?;
-            all.insert(name, digest);
-        }
-    }
-    Ok(Names::new(all.into_iter().filter_map(|(name, digest)| {
-        let (repository, tag) = name.rsplit_once(':')?;
-        Some(Named { repository: repository.to_owned(), tag: tag.to_owned(), digest })
-    })))
 }
 
 /// An image that was asked for.

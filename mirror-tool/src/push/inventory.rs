@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealock::image::manifest::{Content, MAX_MANIFEST};
 use sealock::image::{Digest, Manifest};
-use sealock::store::{Channel, Source, SourceFault};
+use sealock::store::{Channel, Source, SourceFault, Store, StoreFault};
 
 use crate::pull::walk::MAX_DEPTH;
 
@@ -97,6 +97,29 @@ impl Names {
         sorted.evidence.values_mut().for_each(|tags| tags.sort());
         sorted
     }
+}
+
+/// Every name of a store. What a seal says counts, also where the catalogue has lost it.
+///
+/// # Errors
+/// The store's.
+pub fn names_of(store: &Store) -> Result<Names, StoreFault> {
+    let listed = store.list()?.into_iter();
+    let mut all: BTreeMap<String, Digest> =
+        listed.filter_map(|line| Some((line.name?, line.digest))).collect();
+    if let Some(accepted) = store.accepted()? {
+        for (name, digest) in accepted.names()? {
+            let digest = digest.parse().map_err(|_| StoreFault::Catalogue {
+                place: store.root().to_owned(),
+                reason: format!("the seal gives {name} no digest"),
+            })?;
+            all.insert(name, digest);
+        }
+    }
+    Ok(Names::new(all.into_iter().filter_map(|(name, digest)| {
+        let (repository, tag) = name.rsplit_once(':')?;
+        Some(Named { repository: repository.to_owned(), tag: tag.to_owned(), digest })
+    })))
 }
 
 /// A manifest.

@@ -65,7 +65,7 @@ fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
 }
 
 /// What makes a layer another one.
-fn identity(layer: &Value) -> String {
+pub fn identity(layer: &Value) -> String {
     let annotations = layer.get("annotations").filter(|a| a.as_object().is_some_and(|a| !a.is_empty()));
     json!([layer.get("mediaType"), layer.get("digest"), annotations]).to_string()
 }

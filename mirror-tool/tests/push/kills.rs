@@ -46,7 +46,8 @@ fn kill_at_random_points_of_push() {
             }
             let mut now = yard.inside.tags();
             let mut then = tags.clone();
-            (now.sort(), then.sort());
+            now.sort();
+            then.sort();
             assert_eq!(now, then, "kill {kill}");
         }
         halfway += usize::from(!is_named && !yard.writes().is_empty());

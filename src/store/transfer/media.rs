@@ -63,6 +63,18 @@ impl Media {
         }
     }
 
+    /// What `path` is, if it is a transfer on a medium, whatever store it may be for. Proves nothing.
+    pub(super) fn lying(path: &Path) -> Option<Self> {
+        if !path.exists() && begins_like_one(&segment(path, 0)) {
+            return Some(Self::Segments(path.to_owned()));
+        }
+        let begins = path.is_file() && begins_like_one(path);
+        begins.then(|| match number(path) {
+            Some(0) => Self::Segments(path.with_extension("")),
+            _ => Self::Whole(path.to_owned()),
+        })
+    }
+
     /// The head, read once.
     pub(super) fn head(&self) -> Result<Vec<u8>, StoreFault> {
         let path = match self {

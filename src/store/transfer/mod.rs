@@ -18,6 +18,7 @@
 //! Rules and attacks: each file names its own; formats: `docs/formats/seal.md`. Not here: signatures of images.
 
 mod accepted;
+mod lying;
 mod media;
 mod outgoing;
 mod quarantine;
@@ -32,6 +33,7 @@ use sealock_trust_root::disk::{InForce, StateFault};
 use serde::Serialize;
 
 pub use accepted::{Accepted, check_clock, receipt_key};
+pub use lying::{Carried, LyingTransfer};
 pub use media::segment;
 pub use trust::versions;
 
@@ -120,6 +122,11 @@ pub(super) fn refuse_unsealed(root: &Path, path: &Path) -> Result<(), StoreFault
 /// Whether `path` looks like a transfer, or a part of one, to the store at `root`. Proves nothing.
 pub fn is_transfer(root: &Path, path: &Path) -> bool {
     Media::sniff(root, path).is_some()
+}
+
+/// Whether `path` looks like a transfer on a medium. Proves nothing.
+pub fn is_lying(path: &Path) -> bool {
+    Media::lying(path).is_some()
 }
 
 impl<'w> Transfer<'w> {
