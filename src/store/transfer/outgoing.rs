@@ -79,9 +79,7 @@ impl Store {
             StoreFault::refused(&codes::MISSING_BLOB, what(), "it is not there, or is no plain file")
         })?;
         let mut written = 0_u64;
-        // Zeroed by the system where it is touched: most contents are small.
-        let mut buffer = vec![0; blob::CHUNK];
-        let streamed = blob::stream(file, digest, &mut buffer, |chunk| {
+        let streamed = blob::stream(file, digest, &mut Vec::new(), |chunk| {
             written += chunk.len() as u64;
             // A file that grows under us must not shift what follows.
             if written > size {
