@@ -21,6 +21,9 @@ use serde_json::Value;
 mod artifact;
 #[path = "push/evidence.rs"]
 mod evidence;
+#[allow(dead_code, reason = "each test target uses its part")]
+#[path = "world/kill.rs"]
+mod kill;
 #[path = "push/kills.rs"]
 mod kills;
 #[path = "push/names.rs"]

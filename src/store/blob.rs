@@ -147,7 +147,10 @@ pub(super) fn stream(
     buffer: &mut Vec<u8>,
     mut sink: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Streamed> {
-    buffer.resize(CHUNK, 0);
+    if buffer.len() != CHUNK {
+        // The system clears new memory where it is touched, and most contents are small.
+        *buffer = vec![0; CHUNK];
+    }
     let mut hasher = digest.hasher();
     let mut size = 0_u64;
     loop {

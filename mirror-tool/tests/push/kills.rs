@@ -1,18 +1,15 @@
 //! Killed at random moments of a push: whatever is named is whole, with the evidence that belongs to it, and the next
 //! run completes.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::kill::Kills;
 use crate::shop::APP;
 use crate::yard::{Yard, without_referrers};
-use sealock_testkit::Random;
 
 #[test]
 fn kill_at_random_points_of_push() {
-    /// Kills that met the program at work; those that came too late do not count.
-    const KILLS: usize = 210;
     let (mut yard, index, digests) = Yard::full(without_referrers());
     let path = format!("in/{APP}");
     let target = |yard: &Yard| format!("{}/in", yard.inside.host());
@@ -24,18 +21,12 @@ fn kill_at_random_points_of_push() {
         whole = whole.min(start.elapsed());
     }
     let tags = yard.inside.tags();
-    let mut random = Random(20_261_124);
-    let (mut kill, mut hits, mut halfway, mut named) = (0, 0, 0, 0);
+    let mut kills = Kills::new(20_261_124, whole, 200);
+    let (mut halfway, mut named) = (0, 0);
     yard.inside = Registry::with(without_referrers());
-    while hits < KILLS {
-        kill += 1;
-        assert!(kill < 20 * KILLS, "{hits} of {kill} kills met the program");
-        let nanos = random.below(whole.as_nanos() * 5 / 4);
-        let mut child =
-            yard.command(&[&target(&yard)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_nanos(u64::try_from(nanos).unwrap()));
-        let _ = child.kill();
-        hits += usize::from(!child.wait().unwrap().success());
+    while kills.go_on() {
+        kills.kill(&mut yard.command(&[&target(&yard)]));
+        let kill = kills.tried;
         yard.complete();
         let is_named = yard.inside.tag(&path, "1.0").is_some();
         if is_named {
@@ -58,9 +49,6 @@ fn kill_at_random_points_of_push() {
             yard.inside = Registry::with(without_referrers());
         }
     }
-    println!(
-        "{hits} kills within {whole:?}, {} came too late; {halfway} halfway, {named} named",
-        kill - hits
-    );
+    println!("{}; {halfway} halfway, {named} named", kills.told());
     assert!(halfway > 20, "{halfway}");
 }
