@@ -4,7 +4,7 @@
 //! |---|---|
 //! | inclusion proof up to the root of a checkpoint signed by the log's key | RFC 6962 §2.1.1; C2SP tlog-checkpoint |
 //! | checkpoint origin is the log's host (Rekor v2) | rekor-tiles |
-//! | copies beside the checkpoint agree with it | ours: they are not signed |
+//! | copies beside the checkpoint agree with it; Rekor v2 gives no time | ours: they are not signed |
 
 use sigstore_types::Sha256Hash;
 
@@ -33,6 +33,9 @@ pub fn included<'p>(
     }
     if is_v2(entry) && entry.log_index != proof.log_index {
         return Err("it and its inclusion proof name different places in the log".to_owned());
+    }
+    if is_v2(entry) && entry.integrated_time.is_some() {
+        return Err("it names a time, but a log of version 2 signs none".to_owned());
     }
     // The copies beside the checkpoint are not signed: they must agree or somebody lies.
     if proof.tree_size != checkpoint.size || proof.root_hash != checkpoint.root {

@@ -97,10 +97,6 @@ impl Entries {
         self.times.iter().copied()
     }
 
-    pub(super) fn earliest(&self) -> Option<Timestamp> {
-        self.times.iter().min().copied()
-    }
-
     /// The log that was left out because it has shown two histories.
     pub(super) fn doubted(&self) -> Option<Rejection> {
         self.doubted.clone().map(|log| Rejection::LogDoubted { log })

@@ -225,7 +225,7 @@ pub fn sign_certificate(key: &SigningKey, tbs: &[u8]) -> Vec<u8> {
     der::sequence(&[tbs.to_vec(), key.signature_algorithm(hash), der::bit_string(&key.sign(tbs, hash))])
 }
 
-fn tbs(
+pub(crate) fn tbs(
     serial: &[u8],
     signer: &SigningKey,
     issuer: &[u8],
@@ -246,13 +246,13 @@ fn tbs(
     ])
 }
 
-fn name(organization: &str, common_name: &str) -> Vec<u8> {
+pub(crate) fn name(organization: &str, common_name: &str) -> Vec<u8> {
     let attribute =
         |oid: &str, value: &str| der::set(&[der::sequence(&[der::oid(oid), der::utf8_string(value)])]);
     der::sequence(&[attribute("2.5.4.10", organization), attribute("2.5.4.3", common_name)])
 }
 
-fn extension(oid: &str, critical: bool, value: &[u8]) -> Vec<u8> {
+pub(crate) fn extension(oid: &str, critical: bool, value: &[u8]) -> Vec<u8> {
     let mut parts = vec![der::oid(oid)];
     if critical {
         parts.push(der::boolean_true());
@@ -261,7 +261,7 @@ fn extension(oid: &str, critical: bool, value: &[u8]) -> Vec<u8> {
     der::sequence(&parts)
 }
 
-fn basic_constraints(path_length: Option<u8>) -> Vec<u8> {
+pub(crate) fn basic_constraints(path_length: Option<u8>) -> Vec<u8> {
     let mut parts = vec![der::boolean_true()];
     if let Some(length) = path_length {
         parts.push(der::unsigned(&[length]));
@@ -274,10 +274,10 @@ fn key_identifier(public_key: &[u8]) -> Vec<u8> {
     sha1::Sha1::digest(public_key).to_vec()
 }
 
-fn subject_key_identifier(public_key: &[u8]) -> Vec<u8> {
+pub(crate) fn subject_key_identifier(public_key: &[u8]) -> Vec<u8> {
     extension("2.5.29.14", false, &der::octet_string(&key_identifier(public_key)))
 }
 
-fn authority_key_identifier(public_key: &[u8]) -> Vec<u8> {
+pub(crate) fn authority_key_identifier(public_key: &[u8]) -> Vec<u8> {
     extension("2.5.29.35", false, &der::sequence(&[der::implicit(0, &key_identifier(public_key))]))
 }

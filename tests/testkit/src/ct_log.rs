@@ -37,6 +37,11 @@ impl CtLog {
 
     /// Stamps a certificate, given as its signed part without the SCT list, and the hash of its issuer's key.
     pub fn stamp(&self, issuer_key_hash: &[u8; 32], tbs: &[u8], time: Time) -> Sct {
+        self.stamp_with(issuer_key_hash, tbs, time, &[])
+    }
+
+    /// The same with extensions in the promise, which the signature covers.
+    pub fn stamp_with(&self, issuer_key_hash: &[u8; 32], tbs: &[u8], time: Time, extensions: &[u8]) -> Sct {
         let timestamp = u64::try_from(time).unwrap() * 1000 + 250;
         let mut signed = vec![0, 0];
         signed.extend_from_slice(&timestamp.to_be_bytes());
@@ -44,11 +49,11 @@ impl CtLog {
         signed.extend_from_slice(issuer_key_hash);
         signed.extend_from_slice(&u32::try_from(tbs.len()).unwrap().to_be_bytes()[1..]);
         signed.extend_from_slice(tbs);
-        signed.extend_from_slice(&0_u16.to_be_bytes());
+        signed.extend(vector16(extensions));
         Sct {
             log_id: self.key.key_id(),
             timestamp,
-            extensions: Vec::new(),
+            extensions: extensions.to_vec(),
             signature: self.key.sign(&signed, Hash::Sha256),
         }
     }

@@ -130,6 +130,11 @@ pub fn pem(label: &str, der: &[u8]) -> String {
     out
 }
 
+/// The bytes in the one block of a PEM that [`pem`] wrote.
+pub fn unpem(text: &str) -> Vec<u8> {
+    crate::unbase64(&text.lines().filter(|line| !line.starts_with('-')).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

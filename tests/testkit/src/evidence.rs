@@ -30,6 +30,8 @@ pub const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 pub const CHAIN: &str = "dev.sigstore.cosign/chain";
 /// Annotation with the log entry, JSON.
 pub const REKOR_BUNDLE: &str = "dev.sigstore.cosign/bundle";
+/// Annotation with an RFC 3161 response, JSON.
+pub const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 
 /// What is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +62,14 @@ pub struct Signed {
     pub chain_pem: String,
     /// The signer's public key, PEM.
     pub public_pem: String,
+    /// What logs call the signer's kind of key.
+    pub key_details: &'static str,
     /// The log entry, where there is one.
     pub entry: Option<LogEntry>,
+    /// Entries beside it. Only bundles can carry them.
+    pub further_entries: Vec<LogEntry>,
+    /// RFC 3161 responses, DER. A classic layer carries the first.
+    pub timestamps: Vec<Vec<u8>>,
 }
 
 /// A layer of a classic signature or attestation manifest: blob and annotations.
@@ -156,6 +164,14 @@ impl Signed {
         self.certificate.as_ref().map(|der| der::pem("CERTIFICATE", der))
     }
 
+    /// The bytes that a timestamp covers: the signature, or the whole layer of a classic attestation.
+    pub fn to_be_stamped(&self, classic: bool) -> Vec<u8> {
+        match &self.content {
+            Content::Envelope { .. } if classic => self.envelope(),
+            _ => self.signature.clone(),
+        }
+    }
+
     /// The DSSE envelope, JSON. Panics where a payload was signed without one.
     pub fn envelope(&self) -> Vec<u8> {
         self.envelope_value().compact().into_bytes()
@@ -193,6 +209,10 @@ impl Signed {
         if let Some(entry) = &self.entry {
             annotations.insert(REKOR_BUNDLE.to_owned(), entry.annotation().compact());
         }
+        if let Some(stamp) = self.timestamps.first() {
+            let value = object([("SignedRFC3161Timestamp", base64(stamp).into())]);
+            annotations.insert(TIMESTAMP.to_owned(), value.compact());
+        }
         Layer { media_type: media_type.to_owned(), blob, annotations }
     }
 
@@ -205,8 +225,18 @@ impl Signed {
             }
             None => material.push(("publicKey".to_owned(), object([("hint", self.key_hint().into())]))),
         }
-        if let Some(entry) = &self.entry {
-            material.push(("tlogEntries".to_owned(), Json::Array(vec![entry.bundle()])));
+        let entries: Vec<Json> =
+            self.entry.iter().chain(&self.further_entries).map(LogEntry::bundle).collect();
+        if !entries.is_empty() {
+            material.push(("tlogEntries".to_owned(), Json::Array(entries)));
+        }
+        if !self.timestamps.is_empty() {
+            let stamps =
+                self.timestamps.iter().map(|der| object([("signedTimestamp", base64(der).into())])).collect();
+            material.push((
+                "timestampVerificationData".to_owned(),
+                object([("rfc3161Timestamps", Json::Array(stamps))]),
+            ));
         }
         let content = match &self.content {
             Content::Payload(payload) => (
@@ -225,6 +255,20 @@ impl Signed {
             Content::Envelope { .. } => ("dsseEnvelope", self.envelope_value()),
         };
         object([("mediaType", BUNDLE.into()), ("verificationMaterial", Json::Object(material)), content])
+    }
+
+    /// The bundle of an older version, `0.1` or `0.2`: the certificate stands in a chain of one.
+    pub fn older_bundle(&self, version: &str) -> String {
+        let mut value = self.bundle_value();
+        *value.member("mediaType") =
+            format!("application/vnd.dev.sigstore.bundle+json;version={version}").into();
+        if let Some(certificate) = &self.certificate {
+            let one = object([("rawBytes", base64(certificate).into())]);
+            let Json::Object(material) = value.member("verificationMaterial") else { unreachable!() };
+            material[0] =
+                ("x509CertificateChain".to_owned(), object([("certificates", Json::Array(vec![one]))]));
+        }
+        value.compact()
     }
 
     /// The Sigstore bundle v0.3 as text.

@@ -44,6 +44,9 @@
 //! | the forms they travel in | [`Signed::layer`], [`Signed::bundle`]; all parts are public and can be swapped |
 //! | a misbehaving signature | [`Signer::twisted`] with a [`Twist`]; all that apply: [`Twist::of`] a [`Shape`] |
 //! | a certificate of any other content | [`Signer::certificate`] |
+//! | a log of version 2, its witnesses, an entry in it | [`RekorV2`], [`Witness`], [`Signer::logged_in_v2`] |
+//! | a timestamp authority, a stamp, a misbehaving stamp | [`Tsa`], [`Signer::stamped_by`], [`tsa::Token`] |
+//! | promises of CT logs to order, or none | [`Signer::scts`] |
 //! | an authority that has ended | [`Sigstore::with_expired_intermediate`] and its siblings |
 //! | sloppy base64, JSON members given twice | [`Base64Spelling`], [`JsonSpelling`] on a [`Layer`] |
 //! | images, indexes, layouts, archives | [`Image`], [`Index`], [`Layout`]; hostile archives: [`tar`] |
@@ -86,11 +89,13 @@ pub mod proxy;
 pub mod random;
 pub mod registry;
 pub mod rekor;
+pub mod rekor_v2;
 pub mod signer;
 pub mod sigstore;
 pub mod spelling;
 pub mod tar;
 pub mod trusted_root;
+pub mod tsa;
 pub mod tuf;
 pub mod twist;
 
@@ -101,10 +106,12 @@ pub use layout::{Image, Index, Layout, Subject};
 pub use proxy::Proxy;
 pub use random::Random;
 pub use registry::Registry;
+pub use rekor_v2::{RekorV2, Witness};
 pub use signer::{EnvelopeEntry, Signer};
 pub use sigstore::{Options, Sigstore};
 pub use spelling::{Base64Spelling, JsonSpelling};
 pub use trusted_root::TrustedRoot;
+pub use tsa::{Tsa, TsaOptions};
 pub use tuf::TufRepository;
 pub use twist::{Shape, Twist};
 

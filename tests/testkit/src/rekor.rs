@@ -194,7 +194,9 @@ impl LogEntry {
             "kindVersion",
             object([("kind", self.kind.as_str().into()), ("version", self.version.as_str().into())]),
         ));
-        members.push(("integratedTime", self.integrated_time.to_string().into()));
+        if self.integrated_time != 0 {
+            members.push(("integratedTime", self.integrated_time.to_string().into()));
+        }
         if !self.set.is_empty() {
             members.push(("inclusionPromise", object([("signedEntryTimestamp", base64(&self.set).into())])));
         }

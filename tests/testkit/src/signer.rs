@@ -4,17 +4,20 @@
 
 use crate::authority::CertificateRequest;
 use crate::calendar::{BASE_TIME, Time};
-use crate::ct_log::{Sct, sct_list};
+use crate::ct_log::{CtLog, Sct, sct_list};
+use crate::der;
 use crate::identity::Identity;
 use crate::json::Json;
 use crate::keys::{Algorithm, Hash, SigningKey};
-use crate::rekor;
+use crate::rekor::{self, LogEntry};
+use crate::rekor_v2::{self, RekorV2, Verifier};
 use crate::sigstore::Sigstore;
+use crate::tsa::{Token, Tsa};
 use crate::twist::Twist;
 
 pub use crate::evidence::{
     BUNDLE, CERTIFICATE, CHAIN, Content, DSSE_ENVELOPE, IN_TOTO, Layer, REKOR_BUNDLE, SIGN_V1, SIGNATURE,
-    SIMPLE_SIGNING, Signed, pae, simple_signing, statement, swap_blobs,
+    SIMPLE_SIGNING, Signed, TIMESTAMP, pae, simple_signing, statement, swap_blobs,
 };
 
 /// Seconds from the certificate's start to the inclusion in the log.
@@ -29,6 +32,8 @@ pub enum EnvelopeEntry {
     IntotoV1,
     /// `intoto` 0.0.2.
     IntotoV2,
+    /// `hashedrekord` over the envelope's encoding, as cosign logs envelopes in Rekor v2.
+    Hashedrekord,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +43,19 @@ enum Who {
 }
 
 type Adjustment<'a> = std::rc::Rc<dyn Fn(&mut CertificateRequest) + 'a>;
+type Promises<'a> = std::rc::Rc<dyn Fn(&CtLog, &Precertificate<'_>) -> Vec<Sct> + 'a>;
+type Stamping<'a> = std::rc::Rc<dyn Fn(&mut Token) + 'a>;
+
+/// What a CT log is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Precertificate<'p> {
+    /// SHA-256 of the issuer's key.
+    pub issuer_key_hash: [u8; 32],
+    /// The signed part of the certificate, without the list of promises.
+    pub tbs: &'p [u8],
+    /// When the certificate begins.
+    pub time: Time,
+}
 
 /// Somebody who signs. Every method returns a changed copy; nothing happens before [`Signer::image`],
 /// [`Signer::payload`] or [`Signer::statement`].
@@ -48,12 +66,16 @@ pub struct Signer<'a> {
     pub(crate) time: Time,
     log_delay: Time,
     logged: bool,
+    logs_v2: Vec<&'a RekorV2>,
+    stamps: Vec<(&'a Tsa, Option<Stamping<'a>>)>,
+    classic: bool,
     envelope_entry: EnvelopeEntry,
     hash: Hash,
     prehashed: bool,
     pub(crate) twist: Option<Twist>,
     optional: Json,
     adjustment: Option<Adjustment<'a>>,
+    promises: Option<Promises<'a>>,
 }
 
 impl<'a> Signer<'a> {
@@ -72,12 +94,16 @@ impl<'a> Signer<'a> {
             time: BASE_TIME,
             log_delay: LOG_DELAY,
             logged: true,
+            logs_v2: Vec::new(),
+            stamps: Vec::new(),
+            classic: false,
             envelope_entry: EnvelopeEntry::Dsse,
             hash: Hash::Sha256,
             prehashed: false,
             twist: None,
             optional: Json::Null,
             adjustment: None,
+            promises: None,
         }
     }
 
@@ -99,6 +125,48 @@ impl<'a> Signer<'a> {
     #[must_use]
     pub fn without_log(mut self) -> Self {
         self.logged = false;
+        self
+    }
+
+    /// Logged in a log of version 2, in place of the instance's own log.
+    #[must_use]
+    pub fn logged_in_v2(mut self, log: &'a RekorV2) -> Self {
+        self.logged = false;
+        self.also_logged_in_v2(log)
+    }
+
+    /// Logged in a log of version 2 beside whatever else.
+    #[must_use]
+    pub fn also_logged_in_v2(mut self, log: &'a RekorV2) -> Self {
+        self.logs_v2.push(log);
+        self
+    }
+
+    /// Stamped by an authority, when the log would have taken it.
+    #[must_use]
+    pub fn stamped_by(mut self, tsa: &'a Tsa) -> Self {
+        self.stamps.push((tsa, None));
+        self
+    }
+
+    /// Stamped by an authority with a token that is not what it should be.
+    #[must_use]
+    pub fn stamped_with(mut self, tsa: &'a Tsa, change: impl Fn(&mut Token) + 'a) -> Self {
+        self.stamps.push((tsa, Some(std::rc::Rc::new(change))));
+        self
+    }
+
+    /// For a classic attestation, whose timestamps are over the whole layer.
+    #[must_use]
+    pub fn classic(mut self) -> Self {
+        self.classic = true;
+        self
+    }
+
+    /// What CT logs promise, in place of one promise by the instance's own log. None: the certificate has no list.
+    #[must_use]
+    pub fn scts(mut self, promises: impl Fn(&CtLog, &Precertificate<'_>) -> Vec<Sct> + 'a) -> Self {
+        self.promises = Some(std::rc::Rc::new(promises));
         self
     }
 
@@ -173,12 +241,16 @@ impl<'a> Signer<'a> {
             time: self.time,
             log_delay: self.log_delay,
             logged: self.logged,
+            logs_v2: Vec::new(),
+            stamps: Vec::new(),
+            classic: self.classic,
             envelope_entry: self.envelope_entry,
             hash: self.hash,
             prehashed: self.prehashed,
             twist: None,
             optional: self.optional.clone(),
             adjustment: None,
+            promises: None,
         }
     }
 
@@ -262,16 +334,72 @@ impl<'a> Signer<'a> {
             chain_pem: certificate.as_ref().map_or_else(String::new, |_| self.sigstore.authority.chain_pem()),
             certificate,
             public_pem: key.public_pem(),
+            key_details: key.key_details(),
             entry: None,
+            further_entries: Vec::new(),
+            timestamps: Vec::new(),
         };
-        if self.logged {
-            let body = self.body(&signed);
-            signed.entry = Some(self.sigstore.rekor.append(body.0, body.1, &body.2, self.integrated_time()));
-        }
+        self.log(&mut signed);
+        self.stamp(&mut signed);
         match self.twist {
             Some(twist) => twist.apply(self, signed),
             None => signed,
         }
+    }
+
+    /// Logs the signature as it is now, in every log that it goes to.
+    pub(crate) fn log(&self, signed: &mut Signed) {
+        let mut entries = Vec::new();
+        if self.logged {
+            let body = self.body(signed);
+            entries.push(self.sigstore.rekor.append(body.0, body.1, &body.2, self.integrated_time()));
+        }
+        entries.extend(self.logs_v2.iter().map(|log| self.entry_v2(log, signed)));
+        let mut entries = entries.into_iter();
+        signed.entry = entries.next();
+        signed.further_entries = entries.collect();
+    }
+
+    /// The entry for a signature in a log of version 2.
+    pub fn entry_v2(&self, log: &RekorV2, signed: &Signed) -> LogEntry {
+        let public = der::unpem(&signed.public_pem);
+        let verifier = match &signed.certificate {
+            Some(certificate) => Verifier::Certificate(certificate),
+            None => Verifier::Key(&public),
+        };
+        match &signed.content {
+            Content::Envelope { payload, .. } if self.envelope_entry == EnvelopeEntry::Dsse => {
+                let body = rekor_v2::dsse(payload, &signed.signature, verifier, signed.key_details);
+                log.append("dsse", "0.0.2", &body)
+            }
+            content => {
+                let digest = signed.hash.digest(&content.to_be_signed());
+                let body = rekor_v2::hashedrekord(
+                    signed.hash,
+                    &digest,
+                    &signed.signature,
+                    verifier,
+                    signed.key_details,
+                );
+                log.append("hashedrekord", "0.0.2", &body)
+            }
+        }
+    }
+
+    /// Stamps the signature as it is now.
+    pub(crate) fn stamp(&self, signed: &mut Signed) {
+        let message = signed.to_be_stamped(self.classic);
+        signed.timestamps = self
+            .stamps
+            .iter()
+            .map(|(tsa, change)| {
+                let mut token = tsa.token(&message, self.integrated_time());
+                if let Some(change) = change {
+                    change(&mut token);
+                }
+                token.response()
+            })
+            .collect();
     }
 
     /// When the entry is logged.
@@ -309,6 +437,11 @@ impl<'a> Signer<'a> {
                         "0.0.2",
                         rekor::intoto_v2(&envelope, payload, payload_type, &signed.signature, &verifier),
                     ),
+                    EnvelopeEntry::Hashedrekord => {
+                        let digest = signed.hash.digest(&signed.content.to_be_signed());
+                        let body = rekor::hashedrekord(signed.hash, &digest, &signed.signature, &verifier);
+                        ("hashedrekord", "0.0.1", body)
+                    }
                 }
             }
         }
@@ -333,6 +466,16 @@ impl<'a> Signer<'a> {
         let stamp = |log: &Sigstore, tbs: &[u8]| {
             log.ct_log.stamp(&sigstore.authority.issuer_key_hash(), tbs, request.validity.from)
         };
+        if let Some(promises) = &self.promises {
+            let shown = Precertificate {
+                issuer_key_hash: sigstore.authority.issuer_key_hash(),
+                tbs: &precertificate,
+                time: request.validity.from,
+            };
+            let scts = promises(&self.sigstore.ct_log, &shown);
+            let list = (!scts.is_empty()).then(|| sct_list(&scts));
+            return sigstore.authority.certify(&sigstore.authority.leaf_tbs(&request, list.as_deref()));
+        }
         let scts: Vec<Sct> = match self.twist {
             Some(Twist::SctMissing) => {
                 return sigstore.authority.certify(&precertificate);

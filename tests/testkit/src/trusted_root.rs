@@ -2,12 +2,14 @@
 //!
 //! Protobuf JSON as the public-good instance publishes it; every field can be changed before it is written.
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Validity};
 use crate::base64;
-use crate::calendar::{Time, rfc3339};
+use crate::calendar::{BASE_TIME, Time, rfc3339};
 use crate::ct_log::CtLog;
 use crate::json::{Json, object};
 use crate::rekor::Rekor;
+use crate::rekor_v2::RekorV2;
+use crate::tsa::Tsa;
 
 /// When something is believed: from the start to the end, or open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +110,51 @@ impl TrustedRoot {
         self.certificate_authorities.extend(other.certificate_authorities);
         self.ctlogs.extend(other.ctlogs);
         self.timestamp_authorities.extend(other.timestamp_authorities);
+        self
+    }
+
+    /// A log of version 2 as well, believed from the first authority's start on.
+    #[must_use]
+    pub fn with_log_v2(mut self, log: &RekorV2) -> TrustedRoot {
+        self.tlogs.push(TrustedLog {
+            base_url: log.base_url(),
+            public_key: log.key.public_der(),
+            key_details: log.key.key_details().to_owned(),
+            window: self.start(),
+            log_id: log.log_id().to_vec(),
+        });
+        self
+    }
+
+    /// A timestamp authority as well, believed from the first authority's start on.
+    #[must_use]
+    pub fn with_tsa(mut self, tsa: &Tsa) -> TrustedRoot {
+        self.timestamp_authorities.push(TrustedAuthority {
+            organization: tsa.organization.clone(),
+            common_name: "tsa".to_owned(),
+            uri: tsa.uri(),
+            certificates: vec![tsa.leaf.clone(), tsa.intermediate.clone(), tsa.root.clone()],
+            window: self.start(),
+        });
+        self
+    }
+
+    fn start(&self) -> Window {
+        let first = self.certificate_authorities.first().map(|one| one.window.start);
+        Window { start: first.unwrap_or(Validity::around(BASE_TIME).from), end: None }
+    }
+
+    /// Sets the window of every timestamp authority.
+    #[must_use]
+    pub fn tsa_window(mut self, start: Time, end: Option<Time>) -> TrustedRoot {
+        self.timestamp_authorities.iter_mut().for_each(|one| one.window = Window { start, end });
+        self
+    }
+
+    /// Without timestamp authorities.
+    #[must_use]
+    pub fn without_tsa(mut self) -> TrustedRoot {
+        self.timestamp_authorities.clear();
         self
     }
 

@@ -339,9 +339,9 @@ impl Signer<'_> {
 /// Logs the signature as it is now.
 fn relog(signer: &Signer<'_>, signed: &mut Signed) {
     if signed.entry.is_some() {
-        let (kind, version, body) = signer.body(signed);
-        signed.entry = Some(signer.sigstore.rekor.append(kind, version, &body, signer.integrated_time()));
+        signer.log(signed);
     }
+    signer.stamp(signed);
 }
 
 /// Flips the lowest bit of the last byte: structure stays, value differs.
