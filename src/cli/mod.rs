@@ -11,6 +11,7 @@ pub mod images;
 pub mod import;
 pub mod inspect;
 pub mod output;
+pub mod pem_root;
 pub mod place;
 pub mod policies;
 pub mod policy;

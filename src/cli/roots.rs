@@ -11,6 +11,7 @@ use sealock_trust_root::freshness::{FreshnessPolicy, judge};
 
 use super::exit::Failure;
 use super::files;
+use super::pem_root::PemArgs;
 use super::place::store_directory;
 use super::trust::{status_of, trust_root_given};
 use crate::decision::{Finding, Roots, Severity};
@@ -34,6 +35,15 @@ pub struct RootArgs {
     /// as `log: inclusion+witness`
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
+    #[command(flatten)]
+    pem: PemArgs,
+}
+
+impl RootArgs {
+    /// What to say before anything is judged.
+    pub fn remarks(&self) -> Vec<String> {
+        self.pem.unfollowed()
+    }
 }
 
 /// Trust roots, ready to judge with.
@@ -111,11 +121,19 @@ pub fn load_with(
             Err(fault) => return Err(failure(&fault)),
         }
     }
-    let root = match default {
-        Some(root) => root,
-        None => in_force(DEFAULT_NAME).map_err(|fault| failure(&fault))?,
+    let (default, ages) = match (default, args.pem.root()?) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::misuse(anyhow!(
+                "--trust-root names the trust root, and so do PEM files: give one of them, or write NAME=PATH"
+            )));
+        }
+        (None, Some((name, root))) => (TrustView::build(name, &root), Vec::new()),
+        (Some(root), None) => view(&origin(&root.provenance), &root, at),
+        (None, None) => {
+            let root = in_force(DEFAULT_NAME).map_err(|fault| failure(&fault))?;
+            view(&origin(&root.provenance), &root, at)
+        }
     };
-    let (default, ages) = view(&origin(&root.provenance), &root, at);
     let note = TrustRootNote {
         name: default.name().to_owned(),
         digest: hex::encode(default.digest()),
@@ -139,7 +157,9 @@ pub fn given(args: &RootArgs) -> Result<Vec<TrustView>, Failure> {
         let (name, root) = trust_root_given(text).map_err(|fault| failure(&fault))?;
         Ok(TrustView::build(name.unwrap_or_else(|| origin(&root.provenance)), &root.root))
     });
-    each.collect()
+    let mut views = each.collect::<Result<Vec<_>, Failure>>()?;
+    views.extend(args.pem.root()?.map(|(name, root)| TrustView::build(name, &root)));
+    Ok(views)
 }
 
 fn witnesses(path: &Path) -> Result<Witnesses, Failure> {

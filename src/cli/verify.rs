@@ -70,6 +70,9 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
         )));
     }
     let loaded = policies::load(&args.policies, output)?;
+    for remark in args.roots.remarks() {
+        output.note(&format!("{remark}\n"));
+    }
     let (evaluated_at, hypothetical) = clock::moment(args.at);
     if !hypothetical {
         transfer::check_clock(&place::store_directory(args.store.as_deref()), evaluated_at)?;

@@ -59,6 +59,9 @@ pub fn run(args: &VerifyBlobArgs, output: &mut Output) -> Result<Status, Failure
             "who must have signed? Give --certificate-identity and --certificate-oidc-issuer, or --key"
         ))
     })?;
+    for remark in args.roots.remarks() {
+        output.note(&format!("{remark}\n"));
+    }
     let (evaluated_at, hypothetical) = clock::moment(args.at);
     let held = roots::load(&args.roots, &[], &[], args.store.as_deref(), evaluated_at)?;
     let bytes = files::read(&args.bundle, limits::ENVELOPE).map_err(Failure::misuse)?;

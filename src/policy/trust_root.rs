@@ -14,17 +14,16 @@
 //! `remote` and `repository` are refused by name. Unlike upstream an Ed25519 log key does not spoil the rest.
 //! Not checked here: dates and purposes of the certificates (`trust`).
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sealock_trust_root::root::{Authority, LogKey, TrustedRoot, Window};
+use sealock_trust_root::root::TrustedRoot;
 
 use super::document::Report;
 use super::fields::{Fields, Given};
 use super::model::Position;
 use super::yaml::Node;
 use crate::crypto::{Certificate, PublicKey, pem, sha256};
+use crate::trust::parts::Parts;
 
 /// A `TrustRoot` document that can be used.
 #[derive(Clone, Debug)]
@@ -37,8 +36,6 @@ pub struct TrustRootDocument {
     pub root: TrustedRoot,
 }
 
-/// Longest chain of certificates that is put together.
-const MAX_CHAIN: usize = 6;
 /// Most entries of one list.
 const MAX_ENTRIES: usize = 64;
 
@@ -85,58 +82,19 @@ fn sigstore_keys(report: &mut Report<'_>, keys: &Fields<'_>) -> Option<TrustedRo
     }
     let transparency_logs = logs(report, keys, "tLogs");
     let ct_logs = logs(report, keys, "ctLogs");
-    // Anchors of one authority serve the intermediates of another: upstream pools them.
-    let issuing = issuing.unwrap_or_default();
-    let pool: Vec<Certificate> = issuing.iter().flat_map(|(_, chain)| chain.clone()).collect();
-    let mut certificate_authorities = Vec::new();
-    for (uri, chain) in &issuing {
-        for certificate in chain {
-            certificate_authorities.extend(chain_to_anchor(uri, certificate, &pool));
-        }
-    }
-    let timestamp_authorities = stamping
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|(uri, chain)| {
-            let leaf =
-                chain.iter().find(|c| !c.is_ca).or_else(|| chain.iter().find(|c| c.issuer != c.subject))?;
-            chain_to_anchor(uri, leaf, chain)
-        })
-        .collect();
-    Some(TrustedRoot {
-        digest: digest(keys),
-        certificate_authorities,
-        transparency_logs,
+    let parts = Parts {
+        issuing: issuing.unwrap_or_default(),
+        stamping: stamping.unwrap_or_default(),
+        logs: transparency_logs,
         ct_logs,
-        timestamp_authorities,
-        findings: Vec::new(),
-    })
+    };
+    Some(parts.root(digest(keys)))
 }
 
 /// A name for what was read: the hash of the texts in it.
 fn digest(keys: &Fields<'_>) -> [u8; 32] {
     let texts: Vec<String> = KEYS.iter().map(|name| format!("{:?}", keys.node(name))).collect();
     sha256(texts.join("\n").as_bytes())
-}
-
-/// The certificates from `certificate` up to a self-issued one. None leads to none: such a certificate vouches for
-/// nobody.
-fn chain_to_anchor(uri: &str, certificate: &Certificate, pool: &[Certificate]) -> Option<Authority> {
-    let mut chain = vec![certificate];
-    let mut seen = BTreeSet::from([certificate.subject.clone()]);
-    while let Some(last) = chain.last()
-        && last.issuer != last.subject
-    {
-        let parent =
-            pool.iter().find(|parent| last.is_signed_by(parent) && !seen.contains(&parent.subject))?;
-        seen.insert(parent.subject.clone());
-        chain.push(parent);
-        if chain.len() > MAX_CHAIN {
-            return None;
-        }
-    }
-    let chain = chain.into_iter().map(|c| c.der.clone()).collect();
-    Some(Authority { uri: uri.to_owned(), chain, window: Window::default() })
 }
 
 type Chain = (String, Vec<Certificate>);
@@ -173,7 +131,7 @@ fn authorities(report: &mut Report<'_>, keys: &Fields<'_>, name: &str) -> Option
     Some(out)
 }
 
-fn logs(report: &mut Report<'_>, keys: &Fields<'_>, name: &str) -> Vec<LogKey> {
+fn logs(report: &mut Report<'_>, keys: &Fields<'_>, name: &str) -> Vec<(String, PublicKey)> {
     let Some(entries) = keys.objects(report, name, "TransparencyLogInstance", LOG).value() else {
         return Vec::new();
     };
@@ -183,17 +141,7 @@ fn logs(report: &mut Report<'_>, keys: &Fields<'_>, name: &str) -> Vec<LogKey> {
         let base_url = entry.text(report, "baseURL").value().unwrap_or_default().to_owned();
         if let Given::Value(text, _) = entry.text(report, "publicKey").non_empty() {
             match log_key(text) {
-                Ok(key) => {
-                    let key_id = sha256(key.spki());
-                    out.push(LogKey {
-                        base_url,
-                        log_id: key_id.to_vec(),
-                        key_id,
-                        spki: key.spki().to_vec(),
-                        algorithm: key.algorithm(),
-                        window: Window::default(),
-                    });
-                }
+                Ok(key) => out.push((base_url, key)),
                 Err(reason) => {
                     let mark = entry.key_mark("publicKey");
                     report.invalid_because(

@@ -17,6 +17,7 @@
 
 pub mod codes;
 pub mod freshness;
+pub mod parts;
 pub mod view;
 
 pub use sealock_trust_root::root::{Authority, LogKey, RootFinding, TrustedRoot, Window};
