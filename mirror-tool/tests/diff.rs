@@ -275,7 +275,7 @@ fn diff_lying_transfer() {
         ("a manifest", flipped(&good, at + 5)),
         ("index.json", flipped(&good, index + 20)),
         ("its end", good[..good.len() / 2].to_vec()),
-        ("the head", flipped(&good, 700)),
+        ("the form of the head", flipped(&good, 512)),
     ] {
         std::fs::write(&transfer, bytes).unwrap();
         let run = yard.diff(&store, &transfer, &[]);

@@ -123,8 +123,7 @@ pub fn run(args: &PushArgs, output: &mut Output) -> Result<Status, Failure> {
     if wanted.is_empty() {
         return Err(misuse(format!("{} holds no image that has a name: nothing to push", root.display())));
     }
-    let contents = store.contents().map_err(store_failure)?;
-    let held = |digest: &Digest| Ok(contents.get(digest).copied());
+    let held = |digest: &Digest| store.size(digest).map_err(|fault| fault.to_string());
     let wanted = judge_names(wanted, &mapping, transfer::requires_seal(&root));
     let consignments = wanted.into_iter().map(|wanted| {
         let Wanted { report, repository, tag, evidence_only } = wanted;
@@ -215,8 +214,7 @@ fn wanted(images: &[String], names: &Names, store: &Store, root: &Path) -> Resul
         wanted.push(tagged(store, &named.repository, &named.tag)?);
     }
     // Evidence about what has no name here is evidence too.
-    let contents = store.contents().map_err(store_failure)?;
-    let held = |digest: &Digest| Ok(contents.get(digest).copied());
+    let held = |digest: &Digest| store.size(digest).map_err(|fault| fault.to_string());
     let mut covered = BTreeSet::new();
     for image in &wanted {
         if let Some(digest) = image.report.digest {
