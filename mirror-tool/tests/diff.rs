@@ -329,6 +329,11 @@ fn a_delta_lacks_nothing() {
     run(&["import", "--store", &far, &output]);
     yard.equal(&store, &far, &[]);
     yard.equal(&output, &far, &[]);
+    // What was sealed is pushed from the far store, and nothing is missing there.
+    let report = yard.pushed(&["--store", &far]);
+    let images = report["images"].as_array().unwrap();
+    assert!(images.len() == 2 && images.iter().all(|image| image["sealed"] == true), "{report}");
+    yard.equal(&far, &format!("{}/in/", yard.inside.host()), &[]);
 }
 
 fn verifier() -> Option<PathBuf> {

@@ -23,7 +23,7 @@ use crate::push::artifact::Artifact;
 use crate::push::courier::{Counts, Courier, Miss, Tell};
 use crate::push::deliver::{Consignment, Fate, ImageReport, Written, deliver_all};
 use crate::push::inventory::{Inventory, Names, names_of};
-use crate::push::mapping::Mapping;
+use crate::push::mapping::{Mapping, is_tag};
 use crate::registry::{Origin, Repository};
 
 /// Arguments of `push`.
@@ -272,6 +272,9 @@ fn judge_names(mut wanted: Vec<Wanted>, mapping: &Mapping, require_seal: bool) -
                 image.report.target = Some(target);
             }
             Err(reason) => image.fail(Fate::Refused, reason),
+        }
+        if let Some(tag) = image.tag.clone().filter(|tag| !is_tag(tag)) {
+            image.fail(Fate::Refused, format!("no registry takes {tag:?} as a tag"));
         }
         if require_seal && image.report.sealed == Some(false) {
             image.fail(

@@ -262,10 +262,12 @@ mod tests {
     #[test]
     fn one_of_them_is_kept_where_it_is_the_union() {
         let (a, b) = (layer("p", "a"), layer("q", "b"));
-        assert_eq!(layers(None, &[oci(&[a.clone()])]), Ok(Union::One(0)));
-        assert_eq!(layers(Some(&oci(&[a.clone()])), &[oci(&[a.clone(), b.clone()])]), Ok(Union::One(0)));
-        assert_eq!(layers(Some(&oci(&[a.clone(), b.clone()])), &[oci(&[b.clone()])]), Ok(Union::AsItIs));
-        assert_eq!(layers(None, &[oci(&[a.clone()]), oci(&[a.clone(), b.clone()])]), Ok(Union::One(1)));
+        let (one, other) = (oci(std::slice::from_ref(&a)), oci(std::slice::from_ref(&b)));
+        let both = oci(&[a.clone(), b.clone()]);
+        assert_eq!(layers(None, std::slice::from_ref(&one)), Ok(Union::One(0)));
+        assert_eq!(layers(Some(&one), std::slice::from_ref(&both)), Ok(Union::One(0)));
+        assert_eq!(layers(Some(&both), &[other]), Ok(Union::AsItIs));
+        assert_eq!(layers(None, &[one, both]), Ok(Union::One(1)));
         let docker = manifest(DOCKER_MANIFEST, &[a]);
         let Ok(Union::New { manifest, media_type, .. }) = layers(Some(&docker), &[oci(&[b])]) else {
             panic!()
