@@ -23,7 +23,8 @@ use crate::push::artifact::Artifact;
 use crate::push::courier::{Counts, Courier, Miss, Tell};
 use crate::push::deliver::{Consignment, Fate, ImageReport, Written, deliver_all};
 use crate::push::inventory::{Inventory, Names, names_of};
-use crate::push::mapping::{Mapping, is_tag};
+use crate::push::mapping::Mapping;
+use crate::registry::tags::is_tag;
 use crate::registry::{Origin, Repository};
 
 /// Arguments of `push`.

@@ -36,13 +36,6 @@ fn is_host(text: &str) -> bool {
     shaped && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
 }
 
-/// Whether a tag is one by the specification's grammar, `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`: names are read more widely,
-/// and `..` would be another place in a URL.
-pub fn is_tag(text: &str) -> bool {
-    let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
-    first && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-}
-
 /// The rest of `text` behind the components `front`; empty where they are all of it.
 fn behind<'t>(text: &'t str, front: &str) -> Option<&'t str> {
     let rest = text.strip_prefix(front)?;
@@ -149,9 +142,5 @@ mod tests {
             assert!(map("r.io", &[], name).is_err(), "{name}");
         }
         assert!(map("r.io", &["a.io/b="], "a.io/b").is_err());
-        for tag in [".", "..", "-a", ".a", "", "a/b", "a:b", &"a".repeat(129)] {
-            assert!(!is_tag(tag), "{tag}");
-        }
-        assert!(is_tag("_") && is_tag("1.0-a_B") && is_tag(&"a".repeat(128)));
     }
 }
