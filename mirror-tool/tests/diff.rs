@@ -275,7 +275,7 @@ fn diff_lying_transfer() {
         ("a manifest", flipped(&good, at + 5)),
         ("index.json", flipped(&good, index + 20)),
         ("its end", good[..good.len() / 2].to_vec()),
-        ("the head", flipped(&good, 700)),
+        ("the form of the head", flipped(&good, 512)),
     ] {
         std::fs::write(&transfer, bytes).unwrap();
         let run = yard.diff(&store, &transfer, &[]);
@@ -329,6 +329,11 @@ fn a_delta_lacks_nothing() {
     run(&["import", "--store", &far, &output]);
     yard.equal(&store, &far, &[]);
     yard.equal(&output, &far, &[]);
+    // What was sealed is pushed from the far store, and nothing is missing there.
+    let report = yard.pushed(&["--store", &far]);
+    let images = report["images"].as_array().unwrap();
+    assert!(images.len() == 2 && images.iter().all(|image| image["sealed"] == true), "{report}");
+    yard.equal(&far, &format!("{}/in/", yard.inside.host()), &[]);
 }
 
 fn verifier() -> Option<PathBuf> {

@@ -348,3 +348,52 @@ fn push_with_tls_of_a_private_authority_and_large_layers() {
     let copy = format!("dir:{}", real.path("copy").display());
     skopeo(&real, &["copy", "--src-tls-verify=false", &from, &copy]);
 }
+
+/// A transfer that is published comes back with skopeo as the files that it was.
+#[test]
+fn push_a_transfer_to_a_plain_registry() {
+    let Some(real) = Real::start("", "") else { return };
+    let (_, _, _outside) = stocked(&real);
+    let path = |name: &str| real.path(name).to_str().unwrap().to_owned();
+    let key = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out", &path("k")]).output();
+    if !key.is_ok_and(|done| done.status.success()) {
+        eprintln!("skipped: openssl is not on this machine");
+        return;
+    }
+    let (named, operators, output) = (format!("olga={}", path("k")), path("operators.json"), path("t.tar"));
+    assert!(real.mirror("operators", &["init", "--key", &named, "-o", &operators]).status.success());
+    let key = path("k");
+    let seal = [
+        "--audience",
+        "far",
+        "--operators",
+        &operators,
+        "--key",
+        &key,
+        "--segment-size",
+        "16K",
+        "-o",
+        &output,
+    ];
+    assert!(real.mirror("seal", &seal).status.success());
+    let first = path("t.tar.000");
+    let target = format!("{}/transfers", real.host);
+    let run = real.mirror("push", &["-o", "json", "--plain-http", &real.host, "--seal", &first, &target]);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    let copy = real.path("copy");
+    let from = format!("docker://{target}:seal-far-1");
+    let to = format!("dir:{}", copy.display());
+    skopeo(&real, &["copy", "--preserve-digests", "--src-tls-verify=false", &from, &to]);
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(copy.join("manifest.json")).unwrap()).unwrap();
+    let layers = manifest["layers"].as_array().unwrap();
+    assert!(layers.len() > 2, "{manifest}");
+    for layer in layers {
+        let title = layer["annotations"]["org.opencontainers.image.title"].as_str().unwrap();
+        let hex = layer["digest"].as_str().unwrap().trim_start_matches("sha256:");
+        assert!(
+            std::fs::read(copy.join(hex)).unwrap() == std::fs::read(real.path(title)).unwrap(),
+            "{title}"
+        );
+    }
+}

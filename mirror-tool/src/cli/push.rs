@@ -24,6 +24,7 @@ use crate::push::courier::{Counts, Courier, Miss, Tell};
 use crate::push::deliver::{Consignment, Fate, ImageReport, Written, deliver_all};
 use crate::push::inventory::{Inventory, Names, names_of};
 use crate::push::mapping::Mapping;
+use crate::registry::tags::is_tag;
 use crate::registry::{Origin, Repository};
 
 /// Arguments of `push`.
@@ -123,8 +124,7 @@ pub fn run(args: &PushArgs, output: &mut Output) -> Result<Status, Failure> {
     if wanted.is_empty() {
         return Err(misuse(format!("{} holds no image that has a name: nothing to push", root.display())));
     }
-    let contents = store.contents().map_err(store_failure)?;
-    let held = |digest: &Digest| Ok(contents.get(digest).copied());
+    let held = |digest: &Digest| store.size(digest).map_err(|fault| fault.to_string());
     let wanted = judge_names(wanted, &mapping, transfer::requires_seal(&root));
     let consignments = wanted.into_iter().map(|wanted| {
         let Wanted { report, repository, tag, evidence_only } = wanted;
@@ -215,8 +215,7 @@ fn wanted(images: &[String], names: &Names, store: &Store, root: &Path) -> Resul
         wanted.push(tagged(store, &named.repository, &named.tag)?);
     }
     // Evidence about what has no name here is evidence too.
-    let contents = store.contents().map_err(store_failure)?;
-    let held = |digest: &Digest| Ok(contents.get(digest).copied());
+    let held = |digest: &Digest| store.size(digest).map_err(|fault| fault.to_string());
     let mut covered = BTreeSet::new();
     for image in &wanted {
         if let Some(digest) = image.report.digest {
@@ -274,6 +273,9 @@ fn judge_names(mut wanted: Vec<Wanted>, mapping: &Mapping, require_seal: bool) -
                 image.report.target = Some(target);
             }
             Err(reason) => image.fail(Fate::Refused, reason),
+        }
+        if let Some(tag) = image.tag.clone().filter(|tag| !is_tag(tag)) {
+            image.fail(Fate::Refused, format!("no registry takes {tag:?} as a tag"));
         }
         if require_seal && image.report.sealed == Some(false) {
             image.fail(

@@ -74,8 +74,8 @@ fn named(names: Vec<(String, Digest)>) -> Names {
 fn store(path: &Path) -> Result<Local, PlaceFault> {
     let store = Store::open(path)?;
     let names = crate::push::inventory::names_of(&store)?;
-    let contents = store.contents()?;
-    let held = Box::new(move |digest: &Digest| Ok(contents.get(digest).copied()));
+    let contents = Store::open(path)?;
+    let held = Box::new(move |digest: &Digest| contents.size(digest).map_err(|fault| fault.to_string()));
     let shown = path.display().to_string();
     Ok(Local { shown, source: Box::new(store), names, omitted: BTreeSet::new(), held })
 }

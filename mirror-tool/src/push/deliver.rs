@@ -182,7 +182,10 @@ impl Delivery<'_> {
     /// How the image's tag stands before.
     async fn stands(&self, to: &Repository, tag: &str, digest: &Digest) -> Result<Written, Miss> {
         match self.courier.registries.stands_for(to, By::Tag(tag)).await {
-            Answer::Found(there) if there == *digest => Ok(Written::Unchanged),
+            // A registry may know the same bytes by another algorithm.
+            Answer::Found(there) if there == *digest || there.matches(&self.courier.read(digest)?) => {
+                Ok(Written::Unchanged)
+            }
             Answer::Found(_) if self.courier.move_tags => Ok(Written::Moved),
             Answer::Found(there) => Err(Miss::Refused(format!(
                 "{}:{tag} stands for {there} in the registry and would be moved to {digest}: --move-tags lets it",
@@ -397,7 +400,7 @@ impl Delivery<'_> {
             .iter()
             .map(|(digest, _)| {
                 let bytes = self.courier.read(digest)?;
-                merge::listing(&bytes).map_err(|fault| Miss::Unknown(fault.to_string()))
+                merge::listing(digest, &bytes).map_err(|fault| Miss::Unknown(fault.to_string()))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let kept: Vec<_> = kept.map(|digest| self.courier.read(digest)).transpose()?.into_iter().collect();

@@ -59,7 +59,7 @@ impl Mapping {
         for rule in rules {
             let (from, to) = rule.split_once('=').ok_or_else(|| format!("{rule:?} is not FROM=TO"))?;
             let (host, path) = from.split_once('/').unwrap_or((from, ""));
-            if !is_host(host) || (!path.is_empty() && !is_path(path)) {
+            if !is_host(host) || (host.len() < from.len() && !is_path(path)) {
                 return Err(format!(
                     "{from:?} is not the front of a full name, as ghcr.io or ghcr.io/example"
                 ));

@@ -146,10 +146,10 @@ pub fn layers(there: Option<&[u8]>, ours: &[Vec<u8>]) -> Result<Union, MergeFaul
 ///
 /// # Errors
 /// [`MergeFault`], where it cannot be read in one way.
-pub fn listing(manifest: &[u8]) -> Result<Value, MergeFault> {
+pub fn listing(digest: &Digest, manifest: &[u8]) -> Result<Value, MergeFault> {
     let (parsed, value) = read(manifest)?;
     let mut descriptor = json!({
-        "digest": Digest::sha256(manifest),
+        "digest": digest,
         "mediaType": parsed.media_type,
         "size": manifest.len(),
     });
@@ -210,4 +210,94 @@ pub fn referrers(there: Option<&[u8]>, ours: &[Value], kept: Option<&[u8]>) -> R
         members.insert("manifests".into(), united.into());
     }
     Ok(Union::New { manifest: bytes(&manifest)?, media_type, config: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+    fn layer(text: &str, signature: &str) -> Value {
+        json!({
+            "annotations": { "dev.cosignproject.cosign/signature": signature },
+            "digest": Digest::sha256(text.as_bytes()),
+            "mediaType": LAYER,
+            "size": text.len(),
+        })
+    }
+
+    fn manifest(media_type: &str, layers: &[Value]) -> Vec<u8> {
+        let config = json!({ "digest": Digest::sha256(b"c"), "mediaType": OCI_CONFIG, "size": 1 });
+        let value = json!({
+            "annotations": { "kept": "yes" }, "config": config, "layers": layers, "mediaType": media_type, "schemaVersion": 2,
+        });
+        serde_json::to_vec(&value).unwrap()
+    }
+
+    fn oci(layers: &[Value]) -> Vec<u8> {
+        manifest(sealock::image::manifest::OCI_MANIFEST, layers)
+    }
+
+    #[test]
+    fn what_is_there_comes_first_and_nothing_twice() {
+        // One payload with two signatures: they differ in annotations alone.
+        let (a, b, c) = (layer("p", "a"), layer("p", "b"), layer("q", "c"));
+        let there = oci(&[a.clone(), b.clone()]);
+        let union = layers(Some(&there), &[oci(&[c.clone(), b.clone()])]).unwrap();
+        let Union::New { manifest, media_type, config } = union.clone() else { panic!("{union:?}") };
+        let value: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(value["layers"], json!([a, b, c]));
+        assert_eq!(value["annotations"]["kept"], "yes");
+        assert_eq!(media_type, sealock::image::manifest::OCI_MANIFEST);
+        assert_eq!(value["config"]["digest"], Digest::sha256(&config).to_string());
+        let read: Value = serde_json::from_slice(&config).unwrap();
+        let digests: Vec<_> = [&a, &b, &c].iter().map(|layer| layer["digest"].clone()).collect();
+        assert_eq!(read["rootfs"]["diff_ids"], Value::from(digests));
+        // The same again, and merged once more: nothing changes.
+        assert_eq!(layers(Some(&there), &[oci(&[c.clone(), b.clone()])]).unwrap(), union);
+        assert_eq!(layers(Some(&manifest), &[oci(&[c, b])]).unwrap(), Union::AsItIs);
+    }
+
+    #[test]
+    fn one_of_them_is_kept_where_it_is_the_union() {
+        let (a, b) = (layer("p", "a"), layer("q", "b"));
+        let (one, other) = (oci(std::slice::from_ref(&a)), oci(std::slice::from_ref(&b)));
+        let both = oci(&[a.clone(), b.clone()]);
+        assert_eq!(layers(None, std::slice::from_ref(&one)), Ok(Union::One(0)));
+        assert_eq!(layers(Some(&one), std::slice::from_ref(&both)), Ok(Union::One(0)));
+        assert_eq!(layers(Some(&both), &[other]), Ok(Union::AsItIs));
+        assert_eq!(layers(None, &[one, both]), Ok(Union::One(1)));
+        let docker = manifest(DOCKER_MANIFEST, &[a]);
+        let Ok(Union::New { manifest, media_type, .. }) = layers(Some(&docker), &[oci(&[b])]) else {
+            panic!()
+        };
+        let value: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(
+            (media_type.as_str(), &value["config"]["mediaType"]),
+            (DOCKER_MANIFEST, &DOCKER_CONFIG.into())
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_stays() {
+        let ours = [oci(&[layer("p", "a")])];
+        let index = br#"{"schemaVersion":2,"manifests":[]}"#;
+        for bad in
+            [&index[..], b"junk", br#"{"schemaVersion":2}"#, br#"{"schemaVersion":2,"schemaVersion":2}"#]
+        {
+            assert!(layers(Some(bad), &ours).is_err());
+        }
+        let many: Vec<_> = (0..LAYERS).map(|n| layer(&n.to_string(), "x")).collect();
+        assert!(layers(Some(&oci(&many)), &ours).is_err(), "more than is read");
+        let listed = json!({ "digest": Digest::sha256(b"x"), "mediaType": "m", "size": 1 });
+        for bad in [&ours[0][..], b"junk"] {
+            assert!(referrers(Some(bad), std::slice::from_ref(&listed), None).is_err());
+        }
+        let Ok(Union::New { manifest, .. }) = referrers(Some(index), std::slice::from_ref(&listed), None)
+        else {
+            panic!()
+        };
+        assert_eq!(referrers(Some(&manifest), &[listed], None), Ok(Union::AsItIs));
+    }
 }

@@ -63,10 +63,24 @@ impl Registries {
     }
 }
 
-/// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution-spec 1.1).
-fn is_tag(text: &str) -> bool {
+/// Whether it is `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution-spec 1.1). Image names are read more widely, and
+/// `..` would be another place in a URL.
+pub fn is_tag(text: &str) -> bool {
     let rest = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     text.len() <= 128
         && text.bytes().all(rest)
         && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_tag;
+
+    #[test]
+    fn grammar_of_tags() {
+        for tag in [".", "..", "-a", ".a", "", "a/b", "a:b", &"a".repeat(129)] {
+            assert!(!is_tag(tag), "{tag}");
+        }
+        assert!(is_tag("_") && is_tag("1.0-a_B") && is_tag(&"a".repeat(128)));
+    }
 }

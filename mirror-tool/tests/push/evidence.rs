@@ -147,8 +147,18 @@ fn push_bogus_fallback() {
 /// What stands under `.sig` and cannot be read in one way, or cannot be asked for, stays.
 #[test]
 fn push_leaves_what_it_does_not_understand() {
-    use sealock_testkit::registry::Reply;
-    for (what, status) in [("index", 1), ("chimera", 1), ("junk", 1), ("403", 3), ("400", 3), ("gone", 3)] {
+    use sealock_testkit::registry::{Reply, Shape};
+    for (what, status) in [
+        ("index", 1),
+        ("chimera", 1),
+        ("junk", 1),
+        ("403", 3),
+        ("400", 3),
+        ("gone", 3),
+        ("endless", 3),
+        ("lying", 3),
+        ("short", 3),
+    ] {
         let (yard, image) = Yard::signed();
         let tag = format!("{}.sig", stem(&image.digest()));
         let text = String::from_utf8(image.manifest.clone()).unwrap();
@@ -163,6 +173,12 @@ fn push_leaves_what_it_does_not_understand() {
         match what {
             "403" => yard.inside.script(&head, Reply::error(403, "DENIED")),
             "400" => yard.inside.script(&head, Reply::error(400, "UNSUPPORTED")),
+            "endless" => yard.inside.script(&get, Reply::content(MANIFEST, b"{").shape(Shape::Endless)),
+            "lying" => {
+                let reply = Reply::content(MANIFEST, &image.manifest);
+                yard.inside.script(&get, reply.header("Docker-Content-Digest", &before));
+            }
+            "short" => yard.inside.script(&get, Reply::content(MANIFEST, b"{").shape(Shape::Announced(900))),
             "gone" => yard.inside.script(&get, Reply::error(404, "MANIFEST_UNKNOWN")),
             _ => {}
         }

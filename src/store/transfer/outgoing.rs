@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::image::Digest;
 use crate::store::fault::During;
-use crate::store::{Store, StoreFault, blob, codes, columns, writer};
+use crate::store::{Store, StoreFault, blob, codes, columns, listing, writer};
 
 impl Store {
     /// Every content that anything leads to, with its size.
@@ -54,6 +54,14 @@ impl Store {
             catalogue.many("SELECT child FROM missing", [], |row| columns::digest(row, 0))
         };
         Ok(self.with(ask)?.len())
+    }
+
+    /// How many bytes `digest` has on the disk; nothing where no plain file is.
+    ///
+    /// # Errors
+    /// [`StoreFault::Io`].
+    pub fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreFault> {
+        listing::size(&blob::path(self.root(), digest))
     }
 
     /// The `index.json` that belongs to the catalogue.
