@@ -245,6 +245,26 @@ fn departures_of_version_2_are_refused() {
     }
 }
 
+/// Extensions of a promise are covered by its signature. The verifier reads one promise per certificate.
+#[test]
+fn promises_with_extensions_pass() {
+    let world = World::new(25);
+    let signed_with = |extensions: &'static [u8], kept: bool| {
+        let signer = world.sigstore.keyless(&Identity::example()).scts(move |log, shown| {
+            let mut sct = log.stamp_with(&shown.issuer_key_hash, shown.tbs, shown.time, extensions);
+            if !kept {
+                sct.extensions.clear();
+            }
+            vec![sct]
+        });
+        let signed = signer.envelope_entry(EnvelopeEntry::Dsse).image_statement(&world.digest);
+        world.judge(&signed, &world.sigstore.trusted_root())
+    };
+    assert_eq!(signed_with(b"", true), Ok(()));
+    assert_eq!(signed_with(b"\0\0\x05index", true), Ok(()));
+    assert!(signed_with(b"\0\0\x05index", false).unwrap_err().contains("SCT"));
+}
+
 #[test]
 fn names_and_hints_of_witnesses() {
     let witness = Witness::new(1, "w.example.com");
