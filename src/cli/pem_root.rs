@@ -27,7 +27,7 @@ const MAX: u64 = 1024 * 1024;
 /// Flags that name parts of a trust root.
 #[derive(Debug, Args)]
 pub struct PemArgs {
-    /// Certificates of an authority that issues signing certificates (PEM, as in SIGSTORE_ROOT_FILE of cosign). What the
+    /// Certificates of an authority that issues signing certificates (PEM, as in cosign's `SIGSTORE_ROOT_FILE`). What the
     /// four flags of this kind name is the trust root, and nothing else
     #[arg(long, value_name = "FILE")]
     fulcio_root: Vec<PathBuf>,
@@ -48,7 +48,7 @@ fn text(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Every certificate of a file; a file without any is an error, and so is anything else in it.
-fn certificates(path: &PathBuf) -> anyhow::Result<(String, Vec<Certificate>)> {
+fn certificates(path: &Path) -> anyhow::Result<(String, Vec<Certificate>)> {
     let blocks = pem::only(&text(path)?).map_err(|e| anyhow!("{}: {e}", path.display()))?;
     let mut chain = Vec::new();
     for (label, der) in blocks {
@@ -63,7 +63,7 @@ fn certificates(path: &PathBuf) -> anyhow::Result<(String, Vec<Certificate>)> {
     Ok((path.display().to_string(), chain))
 }
 
-fn key(path: &PathBuf) -> anyhow::Result<(String, PublicKey)> {
+fn key(path: &Path) -> anyhow::Result<(String, PublicKey)> {
     let key = PublicKey::from_pem(&text(path)?).with_context(|| path.display().to_string())?;
     Ok((path.display().to_string(), key))
 }
@@ -84,10 +84,10 @@ impl PemArgs {
         }
         let read = || -> anyhow::Result<TrustedRoot> {
             let parts = Parts {
-                issuing: self.fulcio_root.iter().map(certificates).collect::<Result<_, _>>()?,
-                stamping: self.tsa_chain.iter().map(certificates).collect::<Result<_, _>>()?,
-                logs: self.rekor_key.iter().map(key).collect::<Result<_, _>>()?,
-                ct_logs: self.ct_log_key.iter().map(key).collect::<Result<_, _>>()?,
+                issuing: self.fulcio_root.iter().map(|path| certificates(path)).collect::<Result<_, _>>()?,
+                stamping: self.tsa_chain.iter().map(|path| certificates(path)).collect::<Result<_, _>>()?,
+                logs: self.rekor_key.iter().map(|path| key(path)).collect::<Result<_, _>>()?,
+                ct_logs: self.ct_log_key.iter().map(|path| key(path)).collect::<Result<_, _>>()?,
             };
             // A name for what was read: which certificate and key stands in which place.
             let ders = |chains: &[(String, Vec<Certificate>)]| {
