@@ -1,8 +1,9 @@
 //! `sealock-mirror push`.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -22,7 +23,7 @@ use super::pull::Format;
 use crate::push::artifact::Artifact;
 use crate::push::courier::{Counts, Courier, Miss, Tell};
 use crate::push::deliver::{Consignment, Fate, ImageReport, Written, deliver_all};
-use crate::push::inventory::{Inventory, Names, names_of};
+use crate::push::inventory::{EvidenceTag, Inventory, Names, names_of};
 use crate::push::mapping::Mapping;
 use crate::registry::tags::is_tag;
 use crate::registry::{Origin, Repository};
@@ -120,18 +121,33 @@ pub fn run(args: &PushArgs, output: &mut Output) -> Result<Status, Failure> {
     let root = store_directory(args.store.as_deref());
     let store = Arc::new(Store::open(&root).map_err(store_failure)?);
     let names = names_of(&store).map_err(store_failure)?;
-    let wanted = wanted(&args.images, &names, &store, &root)?;
-    if wanted.is_empty() {
+    let wanted = wanted(&args.images, &names, &store)?;
+    let everything = args.images.is_empty();
+    if wanted.is_empty() && names.evidence.is_empty() {
         return Err(misuse(format!("{} holds no image that has a name: nothing to push", root.display())));
     }
     let held = |digest: &Digest| store.size(digest).map_err(|fault| fault.to_string());
-    let wanted = judge_names(wanted, &mapping, transfer::requires_seal(&root));
-    let consignments = wanted.into_iter().map(|wanted| {
+    let require_seal = transfer::requires_seal(&root);
+    // Manifests that belong to an image that was asked for.
+    let covered = RefCell::new(BTreeSet::new());
+    let consign = |wanted: Wanted| {
         let Wanted { report, repository, tag, evidence_only } = wanted;
-        let (Fate::Pushed, Some(digest)) = (report.fate, report.digest) else { return Err(Box::new(report)) };
+        let Some(digest) = report.digest else { return Err(Box::new(report)) };
         let inventory = Inventory::take(store.as_ref(), &held, &names, &repository, &digest, evidence_only);
+        covered.borrow_mut().extend(inventory.parts.keys().copied());
+        if report.fate != Fate::Pushed {
+            return Err(Box::new(report));
+        }
         Ok(Consignment { report, repository, tag, inventory, evidence_only })
-    });
+    };
+    // Evidence about what has no name here is evidence too. Only asked for when all images have been looked at.
+    let rest = || {
+        let all = names.evidence.iter().filter(|_| everything);
+        let left: Vec<_> = all.filter(|(subject, _)| !covered.borrow().contains(*subject)).collect();
+        judge_names(left.into_iter().filter_map(Wanted::evidence).collect(), &mapping, require_seal)
+    };
+    let images = judge_names(wanted, &mapping, require_seal).into_iter();
+    let consignments = images.chain(std::iter::once_with(rest).flatten()).map(consign);
     let origin = Arc::new(FromStore(Arc::clone(&store)));
     let courier = Courier::new(registries, store.as_ref(), origin, flags, tell);
     let images = wait(deliver_all(&courier, &mapping, consignments))?;
@@ -190,13 +206,21 @@ impl Wanted {
         Self { report, repository: repository.to_owned(), tag: tag.map(str::to_owned), evidence_only: false }
     }
 
+    /// Evidence about something that has no name.
+    fn evidence((subject, tags): (&Digest, &Vec<EvidenceTag>)) -> Option<Self> {
+        let repository = &tags.first()?.named.repository;
+        let mut image = Self::new(format!("{repository}@{subject}"), repository, None, Some(*subject));
+        image.evidence_only = true;
+        Some(image)
+    }
+
     fn fail(&mut self, fate: Fate, reason: String) {
         self.report.fate = fate;
         self.report.reasons.push(reason);
     }
 }
 
-fn wanted(images: &[String], names: &Names, store: &Store, root: &Path) -> Result<Vec<Wanted>, Failure> {
+fn wanted(images: &[String], names: &Names, store: &Store) -> Result<Vec<Wanted>, Failure> {
     let mut wanted = Vec::new();
     for text in images {
         let reference = Reference::parse(text)
@@ -213,27 +237,6 @@ fn wanted(images: &[String], names: &Names, store: &Store, root: &Path) -> Resul
     }
     for named in &names.images {
         wanted.push(tagged(store, &named.repository, &named.tag)?);
-    }
-    // Evidence about what has no name here is evidence too.
-    let held = |digest: &Digest| store.size(digest).map_err(|fault| fault.to_string());
-    let mut covered = BTreeSet::new();
-    for image in &wanted {
-        if let Some(digest) = image.report.digest {
-            let inventory = Inventory::take(store, &held, names, &image.repository, &digest, false);
-            covered.extend(inventory.parts.into_keys());
-        }
-    }
-    for (subject, tags) in names.evidence.iter().filter(|(subject, _)| !covered.contains(*subject)) {
-        let repositories: BTreeSet<_> = tags.iter().map(|tag| &tag.named.repository).collect();
-        if let Some(repository) = repositories.first() {
-            let name = format!("{repository}@{subject}");
-            let mut image = Wanted::new(name, repository, None, Some(*subject));
-            image.evidence_only = true;
-            wanted.push(image);
-        }
-    }
-    if wanted.is_empty() && !root.exists() {
-        return Err(Failure::misuse(anyhow!("{} is not there", root.display())));
     }
     Ok(wanted)
 }

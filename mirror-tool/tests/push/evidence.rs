@@ -212,3 +212,28 @@ fn signatures_of_another_repository_go_to_its_place() {
     assert_eq!(yard.inside.tag(PATH, &tag), None);
     yard.complete();
 }
+
+/// Evidence about a digest that is not held is carried on too, and an image that is refused takes its evidence with it.
+#[test]
+fn evidence_without_its_image_is_pushed() {
+    let yard = Yard::new();
+    let image = yard.image("1", "x");
+    let absent = sealock_testkit::Subject::absent(&image.repository, &format!("sha256:{}", "0a".repeat(32)));
+    let signature = yard.shop.sigstore.sign_keyless(&Identity::example(), &image);
+    let manifest = yard.shop.registry.layers(&absent, ".sig", &[signature]);
+    let tag = absent.tag(".sig").rsplit_once(':').unwrap().1.to_owned();
+    yard.pull(&tag);
+    yard.pull("1");
+    let other = Image::new(&format!("{}/{PATH}", yard.inside.host()), "older");
+    yard.inside.image("1", &other);
+    let run = yard.push(&[]);
+    assert_eq!(run.status, 1, "{}{}", run.data, run.notes);
+    assert_eq!(yard.inside.tag(PATH, &tag), Some(manifest));
+    assert_eq!(yard.inside.tag(PATH, &format!("{}.sig", stem(&image.digest()))), None);
+    yard.complete();
+    // Who asks for an image gets that one.
+    let yard = Yard { inside: Registry::start(), ..yard };
+    let target = format!("{}/in", yard.inside.host());
+    assert_eq!(yard.run(&[&target, &yard.shop.name(APP, "1")]).status, 0);
+    assert_eq!(yard.inside.tag(PATH, &tag), None);
+}
