@@ -515,7 +515,7 @@ fn two_tsas_one_backdated() {
 
 /// The dates of leaf, intermediate, root and authority all hold at `genTime`, ends included.
 #[test]
-fn expired_intermediate() {
+fn expired_intermediate_of_a_timestamp_authority() {
     let world = World::new(16);
     let year = Validity { from: STAMPED - YEAR, until: STAMPED + YEAR };
     let at = |from: i64, until: i64| Validity { from, until };
