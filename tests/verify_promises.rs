@@ -13,6 +13,9 @@ use sealock_testkit::{Identity, Shape, TrustedRoot};
 const NO_SCT: &str = "verify/no-sct";
 const BAD_SCT: &str = "verify/bad-sct";
 
+/// What CT logs promise for a certificate.
+type Promises<'a> = Box<dyn Fn(&CtLog, &Precertificate<'_>) -> Vec<Sct> + 'a>;
+
 fn honest(log: &CtLog, shown: &Precertificate<'_>) -> Sct {
     log.stamp(&shown.issuer_key_hash, shown.tbs, shown.time)
 }
@@ -40,7 +43,6 @@ fn every_promise_of_a_known_log_must_hold() {
         sct.signature[10] ^= 1;
         sct
     };
-    type Promises<'a> = Box<dyn Fn(&CtLog, &Precertificate<'_>) -> Vec<Sct> + 'a>;
     let cases: Vec<(&str, Promises<'_>, Result<(), &str>)> = vec![
         ("one", Box::new(|log, shown| vec![honest(log, shown)]), Ok(())),
         ("of another known log", Box::new(|_, shown| vec![honest(&second, shown)]), Ok(())),

@@ -14,6 +14,11 @@ use sealock_testkit::rekor_v2::{self, Verifier};
 use sealock_testkit::tsa::{Token, Tsa, TsaOptions};
 use sealock_testkit::{Algorithm, EnvelopeEntry, Hash, Identity, RekorV2, Shape, Signed, Signer, Witness};
 
+/// An entry that is not what it should be, and the code that it is refused with.
+type Broken<'a> = (&'a str, Box<dyn Fn(&mut sealock_testkit::rekor::LogEntry) + 'a>, &'a str);
+/// A token of another form.
+type Form<'a> = (&'a str, Box<dyn Fn(&mut Token) + 'a>);
+
 /// When the testkit's stamps are made.
 const STAMPED: i64 = BASE_TIME + 5;
 const NO_STAMP: &str = "verify/no-timestamp";
@@ -245,9 +250,8 @@ fn unsigned_copies_and_broken_proofs_of_version_2() {
         world.judge(&signed, &view).map(drop)
     };
     assert_eq!(altered(&|_| ()), Ok(()));
-    type Change<'a> = (&'a str, Box<dyn Fn(&mut sealock_testkit::rekor::LogEntry) + 'a>, &'a str);
     let foreign = RekorV2::new(90, &world.log.host, Algorithm::Ed25519);
-    let cases: Vec<Change<'_>> = vec![
+    let cases: Vec<Broken<'_>> = vec![
         ("log index", Box::new(|entry| entry.log_index += 1), NOT_LOGGED),
         ("index of the proof", Box::new(|entry| entry.proof.index -= 1), NOT_LOGGED),
         (
@@ -270,7 +274,7 @@ fn unsigned_copies_and_broken_proofs_of_version_2() {
             "signed by another key",
             Box::new(|e| {
                 e.proof.checkpoint =
-                    foreign.checkpoint(usize::try_from(e.proof.tree_size).unwrap(), &e.proof.root)
+                    foreign.checkpoint(usize::try_from(e.proof.tree_size).unwrap(), &e.proof.root);
             }),
             NOT_LOGGED,
         ),
@@ -375,7 +379,7 @@ fn with_token<'a>(world: &'a World, change: impl Fn(&mut Token) + 'a) -> Signed 
 fn tokens_of_every_honest_form() {
     let world = World::new(12);
     let view = world.view();
-    let forms: Vec<(&str, Box<dyn Fn(&mut Token)>)> = vec![
+    let forms: Vec<Form<'_>> = vec![
         ("nonce", Box::new(|token| token.nonce = Some(u64::MAX))),
         ("no accuracy", Box::new(|token| token.accuracy = None)),
         ("no certificate inside", Box::new(|token| token.bag.clear())),
@@ -409,7 +413,7 @@ fn every_departure_of_a_token_is_no_stamp() {
     let world = World::new(13);
     let view = world.view();
     let stranger = Tsa::with_key(130, "stranger.example.com", Algorithm::P384);
-    let forms: Vec<(&str, Box<dyn Fn(&mut Token) + '_>)> = vec![
+    let forms: Vec<Form<'_>> = vec![
         ("imprint of something else", Box::new(|token| token.imprint = Hash::Sha256.digest(b"x"))),
         ("imprint cut short", Box::new(|token| token.imprint.truncate(16))),
         ("imprint empty", Box::new(|token| token.imprint.clear())),
@@ -515,7 +519,7 @@ fn two_tsas_one_backdated() {
 
 /// The dates of leaf, intermediate, root and authority all hold at `genTime`, ends included.
 #[test]
-fn expired_intermediate() {
+fn expired_intermediate_of_a_timestamp_authority() {
     let world = World::new(16);
     let year = Validity { from: STAMPED - YEAR, until: STAMPED + YEAR };
     let at = |from: i64, until: i64| Validity { from, until };

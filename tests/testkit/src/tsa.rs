@@ -381,16 +381,27 @@ impl Token {
             SignerName::KeyIdentifier(id) => (3, der::implicit(0, id)),
         };
         let mut parts = vec![der::unsigned(&[version]), signer, hash_algorithm(self.digest_hash)];
-        let signed = if self.with_attributes {
-            let attributes = der::join(&self.attributes(content));
-            parts.push(der::tlv(0xa0, &attributes));
-            der::tlv(0x31, &attributes)
-        } else {
-            content.to_vec()
-        };
+        if self.with_attributes {
+            parts.push(der::tlv(0xa0, &der::join(&self.attributes(content))));
+        }
         parts.push(key.signature_algorithm(self.digest_hash));
-        parts.push(der::octet_string(&key.sign(&signed, self.digest_hash)));
+        parts.push(der::octet_string(&self.signature(key, content)));
         der::sequence(&parts)
+    }
+
+    fn signature(&self, key: &SigningKey, content: &[u8]) -> Vec<u8> {
+        let signed =
+            if self.with_attributes { der::set(&self.attributes(content)) } else { content.to_vec() };
+        key.sign(&signed, self.digest_hash)
+    }
+
+    /// The three parts of a token that prove something, as they stand in it: content, signed attributes, signature of
+    /// the first key.
+    pub fn proof_carrying(&self) -> [Vec<u8>; 3] {
+        let content = self.content();
+        let attributes = der::join(&self.attributes(&content));
+        let signature = self.signature(&self.keys[0], &content);
+        [content, attributes, signature]
     }
 
     /// In DER's order of sets: shorter encodings first, as none of these begin alike.

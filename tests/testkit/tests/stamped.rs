@@ -16,6 +16,9 @@ use sealock_testkit::{
 use sigstore_types::{Bundle, Sha256Hash};
 use sigstore_verify::VerificationPolicy;
 
+/// A token of another form.
+type Change<'a> = (&'a str, Box<dyn Fn(Token) -> Token + 'a>);
+
 const MESSAGE: &[u8] = b"what was stamped";
 
 /// Whether OpenSSL takes a token over [`MESSAGE`], with what it says; `None` where there is no OpenSSL.
@@ -48,7 +51,6 @@ fn honest_tokens_of_every_kind_of_key_pass() {
     for algorithm in [Algorithm::P256, Algorithm::P384, Algorithm::Rsa2048] {
         let tsa = Tsa::with_key(1, "stamps.example.com", algorithm);
         let honest = tsa.token(MESSAGE, BASE_TIME);
-        type Change<'a> = (&'a str, Box<dyn Fn(Token) -> Token + 'a>);
         let changes: Vec<Change<'_>> = vec![
             ("as it is", Box::new(|token| token)),
             ("SHA-512 imprint", Box::new(|token| token.imprinted(MESSAGE, Hash::Sha512))),
@@ -273,7 +275,9 @@ fn names_and_hints_of_witnesses() {
     let key = sealock_testkit::unbase64(parts[2]);
     assert_eq!((parts[0], key[0], key.len()), ("w.example.com", 4, 33));
     let id = Hash::Sha256.digest(&[b"w.example.com\n".as_slice(), &key].concat());
-    assert_eq!(parts[1], hex_of(&id[..4]));
+    let hint: Vec<u8> =
+        (0..4).map(|at| u8::from_str_radix(&parts[1][2 * at..2 * at + 2], 16).unwrap()).collect();
+    assert_eq!(hint, id[..4]);
     // Signed by OpenSSL's reading of the specification as well as ours.
     let line = witness.cosign("origin\n1\nroot\n", 7);
     let signature = sealock_testkit::unbase64(line.trim_end().rsplit_once(' ').unwrap().1);
@@ -289,8 +293,4 @@ fn names_and_hints_of_witnesses() {
         .args(["-in", "message", "-sigfile", "signature"])
         .status();
     assert!(verified.is_ok_and(|status| status.success()));
-}
-
-fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
