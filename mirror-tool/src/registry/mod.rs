@@ -29,6 +29,7 @@
 pub mod answer;
 pub mod blob;
 pub mod clock;
+mod document;
 pub mod endpoint;
 pub mod limits;
 pub mod manifest;

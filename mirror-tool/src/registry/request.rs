@@ -154,7 +154,7 @@ impl Registries {
             .map_err(|e| Doubt::new(e.to_string()))?;
         let host = Arc::new(Host {
             registry: repository.registry.clone(),
-            account: if self.shared.network.stand_ins.contains_key(&repository.registry) {
+            account: if self.has_stand_in(&repository.registry) {
                 served
             } else {
                 repository.registry.clone()
@@ -176,46 +176,9 @@ impl Registries {
             .map_err(|e| Doubt::new(format!("no URL can be made: {e}")))
     }
 
-    /// A document at a URL that the user named, at most `limit` bytes of it; with the same patience and the same three
-    /// answers as registries get.
-    pub async fn document(&self, url: &Url, limit: u64) -> Answer<Vec<u8>> {
-        let authority = endpoint::authority(url);
-        let repository = Repository { name: authority.clone(), registry: authority, path: String::new() };
-        let host = match self.host(&repository) {
-            Ok(host) => host,
-            Err(doubt) => return Answer::Unknown(doubt),
-        };
-        let mut url = url.clone();
-        if self.shared.network.stand_ins.contains_key(&repository.registry) {
-            // What stands in for a host stands in for all that is asked of it.
-            let rest = url.query().map_or_else(|| url.path().to_owned(), |q| format!("{}?{q}", url.path()));
-            url = match host.base.join(&rest) {
-                Ok(url) => url,
-                Err(e) => return Answer::Unknown(Doubt::new(format!("no URL can be made: {e}"))),
-            };
-        }
-        if host.base.scheme() != url.scheme() {
-            return Answer::Unknown(Doubt::new(format!(
-                "{} is asked with {}, and the URL says {} (see --plain-http)",
-                repository.registry,
-                host.base.scheme(),
-                url.scheme()
-            )));
-        }
-        let ask = Ask {
-            host: &host,
-            repository: &repository,
-            method: Method::GET,
-            url,
-            accept: "*/*",
-            from: 0,
-            follow: Follow::Anywhere,
-        };
-        match self.whole(&ask, limit).await {
-            Ok(whole) if whole.status == 200 => Answer::Found(whole.body),
-            Ok(whole) => answer::negative(whole.status, &whole.body),
-            Err(doubt) => Answer::Unknown(doubt),
-        }
+    /// Whether another server stands in for this one.
+    pub(super) fn has_stand_in(&self, registry: &str) -> bool {
+        self.shared.network.stand_ins.contains_key(registry)
     }
 
     /// Asks until there is an answer that is not worth another try, and reads it whole.
