@@ -48,6 +48,9 @@ pub const ATTACHMENTS: usize = 4096;
 /// Bytes of manifests and evidence that are read for one image and place: two of the largest attachments.
 pub const GATHERED: u64 = 2 * ENVELOPE;
 
+/// Bytes of proofs fetched later that are read for one image and place, beside [`GATHERED`]: thousands of genuine ones.
+pub const FETCHED: u64 = 16 * 1024 * 1024;
+
 /// Pieces of evidence that are verified in full for one image and authority, after the cheap filter. At some
 /// 400 µs each this is about four seconds of one core; a thousand junk signatures fit in ten times.
 pub const CANDIDATES: usize = 10_000;

@@ -24,6 +24,7 @@ pub fn gather(source: &dyn Source, place: &Place, subject: &Digest) -> Gathered 
         subject,
         repository: &place.repository,
         left: limits::GATHERED,
+        proofs: limits::FETCHED,
         manifests: HashSet::new(),
         layers: HashSet::new(),
         out: Gathered::default(),
@@ -65,6 +66,8 @@ struct Walk<'a> {
     repository: &'a str,
     /// Bytes that may still be read.
     left: u64,
+    /// Bytes of fetched proofs that may still be read.
+    proofs: u64,
     /// Manifests that were read.
     manifests: HashSet<(Digest, Kind)>,
     /// Layers that were read. Classic ones differ by their annotations, bundles say everything themselves.
@@ -242,17 +245,26 @@ impl Walk<'_> {
             return;
         }
         let Ok(attachments) = self.source.attachments(self.repository, digest) else { return };
-        let referrers = attachments.into_iter().filter(|a| a.channel == Channel::Referrer);
-        for attachment in referrers.take(fetched::MOST) {
-            let Ok(bytes) = self.read(&attachment.manifest, MAX_MANIFEST) else { continue };
+        let mut manifests = 0;
+        let mut layers_read = HashSet::new();
+        for attachment in attachments.into_iter().filter(|a| a.channel == Channel::Referrer) {
+            let Some(bytes) = self.proof(&attachment.manifest, MAX_MANIFEST) else { continue };
             let Ok(manifest) = Manifest::parse(&bytes, &attachment.media_type) else { continue };
             if manifest.subject.as_ref().is_none_or(|subject| subject.digest != *digest) {
                 continue;
             }
             let Content::Image { layers, .. } = &manifest.content else { continue };
-            for layer in layers.iter().filter(|l| l.media_type == fetched::ARTIFACT_TYPE).take(limits::LAYERS)
-            {
-                let Ok(bytes) = self.read(&layer.digest, fetched::MAX) else { continue };
+            let mut layers = layers.iter().filter(|l| l.media_type == fetched::ARTIFACT_TYPE).peekable();
+            // What else hangs on the evidence does not count: it must not crowd the proofs out.
+            manifests += usize::from(layers.peek().is_some());
+            if manifests > fetched::MOST {
+                return;
+            }
+            for layer in layers.take(limits::LAYERS) {
+                if !layers_read.insert(layer.digest) {
+                    continue;
+                }
+                let Some(bytes) = self.proof(&layer.digest, fetched::MAX) else { continue };
                 let Ok(entry) = fetched::parse(&bytes) else { continue };
                 for piece in self.out.pieces.iter_mut().skip(first) {
                     if let State::Read(evidence) = &mut piece.state {
@@ -261,6 +273,14 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Reads a part of a fetched proof, out of an allowance of its own: what only strengthens must take nothing from
+    /// what decides.
+    fn proof(&mut self, digest: &Digest, limit: u64) -> Option<Vec<u8>> {
+        let bytes = self.source.read(digest, limit.min(self.proofs)).ok()?;
+        self.proofs = self.proofs.saturating_sub(bytes.len() as u64);
+        Some(bytes)
     }
 
     fn present(&mut self, kind: Kind) {
