@@ -14,7 +14,7 @@ fn target() -> targets::Target {
 #[cfg(feature = "libfuzzer")]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     static TARGET: std::sync::OnceLock<targets::Target> = std::sync::OnceLock::new();
-    (TARGET.get_or_init(target).run)(data);
+    let _ = (TARGET.get_or_init(target).run)(data);
 });
 
 /// `--seeds FOLDER` writes the target's seeds; any other argument is a file to run it over.
@@ -30,7 +30,8 @@ fn main() {
                 std::fs::write(folder.join(number.to_string()), seed).expect("a file");
             }
         } else {
-            (target.run)(&std::fs::read(argument).expect("a file"));
+            let read = (target.run)(&std::fs::read(&argument).expect("a file"));
+            println!("{argument}: {}", if read { "read" } else { "refused" });
         }
     }
 }

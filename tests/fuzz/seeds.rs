@@ -175,10 +175,18 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             world.log.checkpoint(5, &[7; 32]).into_bytes(),
             world.sigstore.rekor.checkpoint_at(3).into_bytes(),
         ],
+        other => documents(other),
+    }
+}
+
+/// The seeds of a target that reads no evidence.
+fn documents(target: &str) -> Vec<Vec<u8>> {
+    let world = World::get();
+    match target {
         "tree-head" => vec![world.sigstore.ct_log.tree_head(9, &[7; 32], BASE_TIME).into_bytes()],
         "log-history" => vec![history()],
         "log-state" => vec![state()],
-        "manifest" => layout(&["manifest", "index"]),
+        "manifest" => layout(),
         "reference" => [
             "alpine",
             "registry.example.com:5000/a/b:1.0",
@@ -187,7 +195,9 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         ]
         .map(|text| text.as_bytes().to_vec())
         .into(),
-        "policy" => vec![POLICY.as_bytes().to_vec(), TRUST_ROOT.as_bytes().to_vec()],
+        "policy" => {
+            vec![POLICY.as_bytes().to_vec(), ODD_POLICY.as_bytes().to_vec(), TRUST_ROOT.as_bytes().to_vec()]
+        }
         "regexp" => [
             "^https://github\\.com/[^/]+/app$\nhttps://github.com/example/app",
             "(a|b)*?c{2,5}\\pL\naac",
@@ -206,6 +216,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "seal-documents" => vec![
             br#"{"closure":{},"format":"sealock.dev/snapshot/v1","ledger":null,"omitted":[]}"#.to_vec(),
             br#"{"registry.example.com/app:1":"sha256:00"}"#.to_vec(),
+            operators(),
             vkey("store", 1).into_bytes(),
             format!(
                 "sealock.dev/receipt/v1\nstore\n{}\n1\n-\ncomplete\n\n\u{2014} store AAAA\n",
@@ -229,7 +240,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// The index of a layout and the manifests that it names.
-fn layout(_kinds: &[&str]) -> Vec<Vec<u8>> {
+fn layout() -> Vec<Vec<u8>> {
     let image = World::get().sigstore.image("app");
     let files = Layout::new().image("registry.example.com/app:1", &image).files();
     files.values().filter(|bytes| bytes.starts_with(b"{\"schemaVersion\"")).cloned().collect()
@@ -261,18 +272,56 @@ fn state() -> Vec<u8> {
     state.render().expect("a state")
 }
 
-/// The head of a transfer as far as it is read before anything is believed.
+/// The head of a transfer without signatures, which is as far as anything is read before it is believed.
 fn seal_header() -> Vec<u8> {
-    let payload = r#"{"audience":"store","format":"sealock.dev/seal/v1","sequence":1}"#;
-    let envelope = format!(
-        r#"{{"payload":"{}","payloadType":"application/vnd.sealock.seal.v1+json","signatures":[{{"keyid":"00","sig":"AAAA"}}]}}"#,
-        sealock_testkit::base64(payload.as_bytes())
-    );
-    let mut out = sealock::seal::container::first_block().to_vec();
-    let mut content = envelope.into_bytes();
-    content.resize(sealock::seal::container::HEADER_SIZE, b' ');
-    out.extend_from_slice(&content);
-    out
+    use sealock::seal::container::{self, FAT32};
+    use sealock::seal::statement::{self, Content, Segments, Statement, Versioned};
+    let names =
+        [container::LAYOUT, container::INDEX, container::SNAPSHOT, container::OPERATORS, "refs/00.json"];
+    let contents: std::collections::BTreeMap<_, _> =
+        names.map(|name| (name.to_owned(), Content::of(name.as_bytes()))).into();
+    let total = contents.values().map(|c| container::entry_length(c.size)).sum::<u64>() + container::END;
+    let statement = Statement {
+        audience: "store".to_owned(),
+        base: None,
+        contents,
+        deny_list: None,
+        exceptions: Vec::new(),
+        expires: "2026-03-01T00:00:00Z".parse().expect("a time"),
+        format: statement::FORMAT.to_owned(),
+        journal: None,
+        operators: Versioned { sha256: "0".repeat(64), version: 1 },
+        origin: "low side".to_owned(),
+        policies: std::collections::BTreeMap::new(),
+        previous: None,
+        sealed_at: "2026-01-01T00:00:00Z".parse().expect("a time"),
+        segments: Segments { sha256: vec!["0".repeat(64)], size: FAT32, total },
+        sequence: 1,
+        trust: Vec::new(),
+    };
+    sealock::seal::Header::new(&statement).and_then(|header| header.render()).expect("a head")
+}
+
+/// Operators that nobody has signed yet.
+fn operators() -> Vec<u8> {
+    use sealock::seal::operators::{self, Document, Draft, Key, Role, Roles};
+    let spki = sealock_testkit::SigningKey::derive(1, "operator", Algorithm::Ed25519).public_der();
+    let id = sealock_testkit::sha256_hex(&spki);
+    let role = Role { keys: [id.clone()].into(), threshold: 1 };
+    let document = Document {
+        expires: "2036-01-01T00:00:00Z".parse().expect("a time"),
+        format: operators::FORMAT.to_owned(),
+        keys: [(id, Key { name: "one".to_owned(), spki: sealock_testkit::base64(&spki) })].into(),
+        roles: Roles {
+            deny: role.clone(),
+            operators: role.clone(),
+            policy: role.clone(),
+            recovery: None,
+            seal: role,
+        },
+        version: 1,
+    };
+    Draft::first(&document).and_then(|draft| draft.render()).expect("operators")
 }
 
 const POLICY: &str = r"apiVersion: policy.sigstore.dev/v1beta1
@@ -290,19 +339,40 @@ spec:
       - issuer: https://token.example.com
         subjectRegExp: ^https://github\.com/.*$
     ctlog: {url: https://rekor.example.com}
-  - key: {hashAlgorithm: sha512, data: |-
-      -----BEGIN PUBLIC KEY-----
-      AAAA
-      -----END PUBLIC KEY-----
-      }
-    attestations:
-    - name: vuln
-      predicateType: vuln
-      policy: {type: cue, data: 'x: 1'}
 ---
 # nothing
+...
 ---
-&a {x: [*a, !!str 1, 0x10, ~, 2024-01-01]}
+apiVersion: policy.sigstore.dev/v1alpha1
+kind: ClusterImagePolicy
+metadata:
+  name: static
+spec:
+  images: [{glob: '*'}, {glob: 'index.docker.io/**'}]
+  authorities:
+  - static: {action: pass}
+";
+
+/// What YAML has beside the plain forms, and keys and attestations in a policy.
+const ODD_POLICY: &str = r"apiVersion: &v policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata: {name: odd, labels: {a: *v}}
+spec:
+  images: [{glob: 'a*'}]
+  authorities:
+  - key:
+      hashAlgorithm: sha512
+      data: |-
+        -----BEGIN PUBLIC KEY-----
+        AAAA
+        -----END PUBLIC KEY-----
+    attestations:
+    - {name: vuln, predicateType: vuln, policy: {type: cue, data: 'x: 1'}}
+---
+&a {x: [*a, !!str 1, 0x10, ~, 2024-01-01], ? [k] : >-
+  folded
+  text
+ }
 ";
 
 const TRUST_ROOT: &str = r"apiVersion: policy.sigstore.dev/v1alpha1

@@ -14,6 +14,7 @@ use sealock::log::{Checkpoint, Head, History, LogState};
 use sealock::policy::glob::Glob;
 use sealock::policy::regexp::Regexp;
 use sealock::policy::{Input, load};
+use sealock::seal::operators::Draft;
 use sealock::seal::{Header, Operators, Receipt, ReceiptKey, Snapshot};
 use sealock::trust::{TrustView, TrustedRoot};
 use sealock::verify::{Demand, LogDemand, Purpose, SignerDemand, StampDemand, Subject, verify};
@@ -24,10 +25,11 @@ use crate::seeds::{self, World};
 #[derive(Clone, Copy)]
 pub struct Target {
     pub name: &'static str,
-    pub run: fn(&[u8]),
+    /// Whether it was read at all: of the seeds some are.
+    pub run: fn(&[u8]) -> bool,
 }
 
-const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+const fn target(name: &'static str, run: fn(&[u8]) -> bool) -> Target {
     Target { name, run }
 }
 
@@ -65,11 +67,12 @@ fn view() -> &'static TrustView {
     })
 }
 
-/// Through the one door, for each purpose. Whatever comes out must not be a proof of another digest.
-fn judge(evidence: &Evidence) {
+/// Through the one door, for each purpose; whether it is what some purpose demands.
+fn judge(evidence: &Evidence) -> bool {
     let image: Digest = World::get().digest.parse().expect("a digest");
+    let mut proven = false;
     for purpose in [Purpose::ImageSignature, Purpose::Attestation, Purpose::Artifact] {
-        let _ = verify(
+        let (_, verdict) = verify(
             evidence,
             &Demand {
                 subject: if purpose == Purpose::Artifact {
@@ -83,7 +86,9 @@ fn judge(evidence: &Evidence) {
                 stamp: StampDemand::Optional(view()),
             },
         );
+        proven |= verdict.is_ok();
     }
+    proven
 }
 
 /// A line of JSON with annotations, then the blob.
@@ -93,78 +98,79 @@ fn layer(data: &[u8]) -> Option<(BTreeMap<String, String>, &[u8])> {
     Some((serde_json::from_slice(line).ok()?, &blob[1..]))
 }
 
-fn classic_signature(data: &[u8]) {
-    let Some((annotations, blob)) = layer(data) else { return };
-    if let Ok(evidence) = classic::signature(Digest::sha256(blob), blob.to_vec(), &annotations) {
-        judge(&evidence);
-    }
+fn classic_signature(data: &[u8]) -> bool {
+    let Some((annotations, blob)) = layer(data) else { return false };
+    let Ok(evidence) = classic::signature(Digest::sha256(blob), blob.to_vec(), &annotations) else {
+        return false;
+    };
+    judge(&evidence);
+    true
 }
 
-fn classic_attestation(data: &[u8]) {
-    let Some((annotations, blob)) = layer(data) else { return };
-    if let Ok(evidence) = classic::attestation(Digest::sha256(blob), blob, &annotations) {
-        judge(&evidence);
-    }
+fn classic_attestation(data: &[u8]) -> bool {
+    let Some((annotations, blob)) = layer(data) else { return false };
+    let Ok(evidence) = classic::attestation(Digest::sha256(blob), blob, &annotations) else { return false };
+    judge(&evidence);
+    true
 }
 
-fn read_bundle(data: &[u8]) {
-    if let Ok(evidence) = bundle::parse(Digest::sha256(data), data) {
-        judge(&evidence);
-    }
+fn read_bundle(data: &[u8]) -> bool {
+    let Ok(evidence) = bundle::parse(Digest::sha256(data), data) else { return false };
+    judge(&evidence);
+    true
 }
 
-fn envelope(data: &[u8]) {
-    if let Ok(envelope) = dsse::Envelope::parse(data) {
-        let _ = envelope.signed_bytes();
-    }
+fn envelope(data: &[u8]) -> bool {
+    dsse::Envelope::parse(data).is_ok_and(|envelope| !envelope.signed_bytes().is_empty())
 }
 
-fn read_statement(data: &[u8]) {
-    if let Ok(statement) = statement::Statement::parse(data) {
-        let _ = statement.names(&Digest::sha256(data));
-    }
+fn read_statement(data: &[u8]) -> bool {
+    let Ok(statement) = statement::Statement::parse(data) else { return false };
+    let _ = statement.names(&Digest::sha256(data));
+    true
 }
 
-fn simple_signing(data: &[u8]) {
-    let _ = classic::Claim::parse(data);
+fn simple_signing(data: &[u8]) -> bool {
+    classic::Claim::parse(data).is_ok()
 }
 
-fn certificate(data: &[u8]) {
-    if let Ok(certificate) = Certificate::from_der(data) {
+fn certificate(data: &[u8]) -> bool {
+    let certificate = Certificate::from_der(data);
+    if let Ok(certificate) = &certificate {
         let _ = certificate.ordered_names();
         let _ = certificate.key();
-        let _ = sealock::verify::promised_by(&certificate);
-        let _ = certificate.is_signed_by(&certificate);
+        let _ = sealock::verify::promised_by(certificate);
+        let _ = certificate.is_signed_by(certificate);
     }
     // As a signer, too: path building reads it with another parser.
     let mut evidence = seeds::evidence();
     evidence.signer = sealock::evidence::Signer::Certificate { leaf: data.to_vec(), chain: Vec::new() };
     judge(&evidence);
+    certificate.is_ok()
 }
 
-fn public_key(data: &[u8]) {
-    let _ = PublicKey::from_spki(data);
-    if let Ok(text) = std::str::from_utf8(data) {
-        let _ = PublicKey::from_pem(text);
-    }
+fn public_key(data: &[u8]) -> bool {
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    PublicKey::from_spki(data).is_ok() || PublicKey::from_pem(text).is_ok()
 }
 
-fn timestamp(data: &[u8]) {
+fn timestamp(data: &[u8]) -> bool {
     let mut evidence = seeds::evidence();
     evidence.timestamps = vec![data.to_vec()];
-    judge(&evidence);
+    judge(&evidence)
 }
 
-fn log_entry(data: &[u8]) {
-    let _ = fetched::parse(data);
+fn log_entry(data: &[u8]) -> bool {
+    let read = fetched::parse(data).is_ok();
     // As the body of an entry that its log vouches for with a promise of its own.
     let mut evidence = seeds::evidence();
     evidence.entries = vec![seeds::promised(data)];
     judge(&evidence);
+    read
 }
 
-fn checkpoint(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+fn checkpoint(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
     if let Ok(checkpoint) = Checkpoint::parse(text) {
         let world = World::get();
         for log in view().logs(&world.log.log_id()) {
@@ -177,49 +183,48 @@ fn checkpoint(data: &[u8]) {
         text.clone_into(&mut proof.checkpoint);
     }
     judge(&evidence);
+    Checkpoint::parse(text).is_ok()
 }
 
-fn tree_head(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let Ok(head) = Head::parse(LogKind::Ct, text) else { return };
-    if let Some(log) = view().ct_logs(World::get().sigstore.ct_log.key.key_id()).next() {
-        let _ = head.signed_by(log);
-    }
+fn tree_head(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
+    let Ok(head) = Head::parse(LogKind::Ct, text) else { return false };
+    let log = view().ct_logs(World::get().sigstore.ct_log.key.key_id()).next();
+    log.is_some_and(|log| head.signed_by(log).is_ok())
 }
 
-fn log_history(data: &[u8]) {
-    let Ok(history) = History::parse(data) else { return };
-    if let Some(log) = view().logs_of(LogKind::Rekor, World::get().sigstore.rekor.key.key_id()).next() {
-        let _ = LogState::default().take(&history, log);
-    }
+fn log_history(data: &[u8]) -> bool {
+    let Ok(history) = History::parse(data) else { return false };
+    let log = view().logs_of(LogKind::Rekor, World::get().sigstore.rekor.key.key_id()).next();
+    log.is_some_and(|log| LogState::default().take(&history, log).is_ok())
 }
 
-fn log_state(data: &[u8]) {
-    if let Ok(state) = LogState::parse(data) {
-        let _ = state.doubted();
-        let _ = state.render();
-    }
+fn log_state(data: &[u8]) -> bool {
+    let Ok(state) = LogState::parse(data) else { return false };
+    let _ = state.doubted();
+    state.render().is_ok()
 }
 
-fn manifest(data: &[u8]) {
-    for announced in ["", sealock_testkit::layout::MANIFEST, sealock_testkit::layout::INDEX] {
-        let _ = Manifest::parse(data, announced);
-    }
+fn manifest(data: &[u8]) -> bool {
+    let announced = ["", sealock_testkit::layout::MANIFEST, sealock_testkit::layout::INDEX];
+    announced.map(|announced| Manifest::parse(data, announced).is_ok()).contains(&true)
 }
 
-fn reference(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Ok(reference) = Reference::parse(text) {
-        let again = Reference::parse(reference.written()).expect("what was read once is read again");
-        assert_eq!(again.name(), reference.name());
-    }
+fn reference(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else { return false };
     let _ = text.parse::<Digest>();
+    let Ok(reference) = Reference::parse(text) else { return false };
+    let again = Reference::parse(reference.written()).expect("what was read once is read again");
+    assert_eq!(again.name(), reference.name());
+    true
 }
 
-fn policy(data: &[u8]) {
-    for from_directory in [false, true] {
-        let _ = load(&[Input { file: "policy.yaml".to_owned(), bytes: data.to_vec(), from_directory }]);
-    }
+fn policy(data: &[u8]) -> bool {
+    let read = |from_directory| {
+        let loaded = load(&[Input { file: "policy.yaml".to_owned(), bytes: data.to_vec(), from_directory }]);
+        !loaded.policies.is_empty() || !loaded.trust_roots.is_empty()
+    };
+    [false, true].map(read).contains(&true)
 }
 
 /// An expression, a newline, a subject.
@@ -228,49 +233,45 @@ fn halves(data: &[u8]) -> Option<(&str, &str)> {
     Some(text.split_once('\n').unwrap_or((text, "https://github.com/example/app")))
 }
 
-fn regexp(data: &[u8]) {
-    let Some((expression, subject)) = halves(data) else { return };
-    if let Ok(regexp) = Regexp::compile(expression) {
-        let _ = regexp.is_match(subject);
-    }
+fn regexp(data: &[u8]) -> bool {
+    let Some((expression, subject)) = halves(data) else { return false };
+    let Ok(regexp) = Regexp::compile(expression) else { return false };
+    let _ = regexp.is_match(subject);
+    true
 }
 
-fn glob(data: &[u8]) {
-    let Some((expression, subject)) = halves(data) else { return };
-    if let Ok(glob) = Glob::compile(expression) {
-        let _ = glob.matches(subject);
-    }
+fn glob(data: &[u8]) -> bool {
+    let Some((expression, subject)) = halves(data) else { return false };
+    let Ok(glob) = Glob::compile(expression) else { return false };
+    let _ = glob.matches(subject);
+    true
 }
 
-fn seal_header(data: &[u8]) {
-    if let Ok(header) = Header::parse(data) {
-        let _ = header.unverified();
-        if let Ok(operators) = Operators::parse(data) {
-            let _ = header.verify(&operators);
-        }
-    }
+fn seal_header(data: &[u8]) -> bool {
+    let Ok(header) = Header::parse(data) else { return false };
+    header.unverified().is_ok()
 }
 
-fn seal_documents(data: &[u8]) {
-    let _ = Operators::parse(data);
-    let _ = Snapshot::parse(data);
-    let _ = sealock::seal::snapshot::parse_names(data);
-    if let Ok(key) = ReceiptKey::parse(&String::from_utf8_lossy(data)) {
-        let _ = Receipt::verify(data, &key);
-    }
-    let _ = Receipt::verify(data, seeds::receipt_key());
+fn seal_documents(data: &[u8]) -> bool {
+    let read = [
+        Draft::parse(data).is_ok(),
+        Operators::parse(data).is_ok(),
+        Snapshot::parse(data).is_ok(),
+        sealock::seal::snapshot::parse_names(data).is_ok(),
+        ReceiptKey::parse(&String::from_utf8_lossy(data)).is_ok(),
+        Receipt::verify(data, seeds::receipt_key()).is_ok(),
+    ];
+    read.contains(&true)
 }
 
-fn trusted_root(data: &[u8]) {
-    if let Ok(root) = TrustedRoot::from_json(data) {
-        let _ = TrustView::build("fuzz", &root).findings().len();
-    }
+fn trusted_root(data: &[u8]) -> bool {
+    TrustedRoot::from_json(data).is_ok_and(|root| TrustView::build("fuzz", &root).findings().is_empty())
 }
 
-fn archive(data: &[u8]) {
+fn archive(data: &[u8]) -> bool {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| tempfile::tempdir().expect("a folder"));
     let path = folder.path().join("archive.tar");
     std::fs::write(&path, data).expect("a file");
-    let _ = sealock::store::LayoutArchive::open(&path);
+    sealock::store::LayoutArchive::open(&path).is_ok()
 }
