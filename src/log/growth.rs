@@ -277,8 +277,9 @@ impl History {
     pub fn holds(&self, text: &str) -> bool {
         let Ok(wanted) = Head::parse(self.kind, text) else { return false };
         let all = self.heads.iter().map(|link| &link.head).chain(self.ties.iter().map(|tie| &tie.head));
-        all.filter_map(|text| Head::parse(self.kind, text).ok())
-            .any(|own| (own.size(), own.root(), own.origin()) == (wanted.size(), wanted.root(), wanted.origin()))
+        all.filter_map(|text| Head::parse(self.kind, text).ok()).any(|own| {
+            (own.size(), own.root(), own.origin()) == (wanted.size(), wanted.root(), wanted.origin())
+        })
     }
 
     /// Canonical bytes. The oldest heads and ties are left out where there are too many, the oldest ties also
