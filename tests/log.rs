@@ -218,7 +218,7 @@ fn heads_are_kept_and_only_replaced_by_what_goes_on_from_them() {
 }
 
 #[test]
-fn two_histories_are_a_split_view_for_good() {
+fn two_histories_are_a_split_view() {
     let fork = Fork::new();
     let (h, l) = (&fork.honest, &fork.lying);
     let split = |history: &History, state: &mut LogState| {
@@ -245,6 +245,66 @@ fn two_histories_are_a_split_view_for_good() {
     // Where both histories are still one, there is nothing to see.
     let fine = fork.history(&[(h, 9, None), (l, 12, Some(9))], &[]);
     assert_eq!(LogState::default().take(&fine, &fork.log).unwrap(), None);
+}
+
+/// Somebody between the mirror and the log who spoils a proof must not end for good what the log vouches for.
+#[test]
+fn a_proof_that_comes_later_ends_the_doubt() {
+    let fork = Fork::new();
+    let h = &fork.honest;
+    let whole = fork.history(&[(h, 20, None), (h, 24, Some(20))], &[(h, 22, h, 24)]);
+    let no_link = |mut history: History| {
+        history.heads[1].proof = None;
+        history
+    };
+    let no_tie = |mut history: History| {
+        history.ties[0].proof = None;
+        history
+    };
+    let first = fork.history(&[(h, 20, None)], &[]);
+    for before in [None, Some(&first), Some(&whole)] {
+        for spoilt in [no_link(whole.clone()), no_tie(whole.clone()), no_tie(no_link(whole.clone()))] {
+            let mut state = LogState::default();
+            before.map(|history| state.take(history, &fork.log).unwrap());
+            state.take(&spoilt, &fork.log).unwrap();
+            assert_eq!(state.doubted().len(), 1);
+            // A history without the head that was in doubt ends nothing.
+            let _ = state.take(&first, &fork.log).unwrap();
+            assert_eq!(state.doubted().len(), 1);
+            let later =
+                fork.history(&[(h, 20, None), (h, 24, Some(20)), (h, 25, Some(24))], &[(h, 22, h, 24)]);
+            assert_eq!(state.take(&later, &fork.log).unwrap(), None);
+            assert!(state.doubted().is_empty(), "{state:?}");
+            assert_eq!(state.logs[0].size, 25);
+        }
+    }
+    // Of two histories nobody can make one.
+    let l = &fork.lying;
+    let mut state = LogState::default();
+    state.take(&fork.history(&[(h, 20, None)], &[(l, 18, h, 20)]), &fork.log).unwrap();
+    for links in [&[(h, 20, None), (h, 25, Some(20))][..], &[(l, 18, None), (l, 25, Some(18))]] {
+        for ties in [&[(l, 18, h, 25)][..], &[(h, 18, h, 25)], &[(l, 18, l, 25), (h, 20, h, 25)], &[]] {
+            let mut state = state.clone();
+            let _ = state.take(&fork.history(links, ties), &fork.log);
+            assert_eq!(state.doubted().len(), 1, "{:?} {}", links.len(), ties.len());
+        }
+    }
+}
+
+/// Anybody can add lines below what a log signed: a history of such notes stays below what is read.
+#[test]
+fn a_history_never_outgrows_what_is_read() {
+    let fork = Fork::new();
+    let h = &fork.honest;
+    let mut history = fork.history(&[(h, 25, None)], &[(h, 22, h, 25)]);
+    let padding = format!("\u{2014} junk {}\n", base64(&[0; 11_000]));
+    history.ties[0].head.push_str(&padding);
+    assert!(Head::parse(LogKind::Rekor, &history.ties[0].head).unwrap().signed_by(&fork.log).is_ok());
+    let note = Checkpoint::parse(&history.ties[0].head).unwrap().signed_by_only(&fork.log);
+    assert_eq!(note.unwrap(), h.checkpoint_at(22));
+    history.ties = vec![history.ties[0].clone(); 5000];
+    let bytes = history.render().unwrap();
+    assert!(bytes.len() as u64 <= growth::MAX_HISTORY && history.ties.len() > 3000, "{}", history.ties.len());
 }
 
 #[test]

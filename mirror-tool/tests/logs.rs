@@ -14,6 +14,7 @@ use sealock_mirror::pull::judge::judge;
 use sealock_testkit::calendar::BASE_TIME;
 use sealock_testkit::layout::{Image, Index};
 use sealock_testkit::registry::{Options, Registry, Reply, Shape};
+use sealock_testkit::signer::REKOR_BUNDLE;
 use sealock_testkit::{Identity, Sigstore, log_server};
 use serde_json::Value;
 
@@ -309,6 +310,36 @@ fn a_planted_proof_weakens_nothing() {
     }
 }
 
+/// Whoever may write beside an image must not be able to keep it out: a promise that the log never made is nobody's, and
+/// the log is not asked about it.
+#[test]
+fn a_forged_promise_keeps_nothing_out() {
+    let shop = Shop::new();
+    let logs = Registry::start();
+    let image = shop.image("1");
+    shop.registry.image("1", &image);
+    let signer = shop.sigstore.keyless(&Identity::example());
+    let honest = signer.image(&image.repository, &image.digest()).layer();
+    let promise: Value = serde_json::from_str(honest.annotation(REKOR_BUNDLE)).unwrap();
+    let mut layers = vec![honest];
+    for index in 0..5 {
+        let mut forged = promise.clone();
+        if forged["Payload"]["logIndex"] != index {
+            forged["Payload"]["logIndex"] = index.into();
+            layers.push(layers[0].clone().with_annotation(REKOR_BUNDLE, forged.to_string()));
+        }
+    }
+    shop.registry.layers(&image, ".sig", &layers);
+    log_server::serve_v1(&logs, &shop.sigstore.rekor);
+    log_server::serve_ct(&logs, &shop.sigstore.ct_log, 9, BASE_TIME);
+    let name = shop.name(APP, "1");
+    let run = pull(&shop, &logs, &["--log-proofs", "require", &name]);
+    assert_eq!(run.status, 0, "{}{}", run.data, run.notes);
+    assert_eq!(question(&run.json(), "log-entry")["state"], "found");
+    assert_eq!(logs.requests().iter().filter(|r| r.path.contains("entries")).count(), 1);
+    assert_eq!(strength(&shop, &name), "inclusion");
+}
+
 /// The log forks between two pulls: the mirror says so, and keeps both heads.
 #[test]
 fn a_log_that_forks_is_told_and_both_heads_are_kept() {
@@ -335,6 +366,47 @@ fn a_log_that_forks_is_told_and_both_heads_are_kept() {
     // It stays so when the honest face is shown again.
     let run = pull(&shop, &logs, &[&name]);
     assert_eq!((run.status, &run.json()["logs"][0]["split"]), (3, &true.into()), "{}", run.data);
+}
+
+/// A front end that once gives proofs that do not hold has not made two histories of one: the next pull mends it.
+#[test]
+fn a_spoilt_proof_is_asked_for_again() {
+    let shop = Shop::new();
+    let logs = Registry::start();
+    let (name, _) = signed(&shop, "1");
+    let rekor = &shop.sigstore.rekor;
+    log_server::serve_v1(&logs, rekor);
+    assert_eq!(pull(&shop, &logs, &[&name]).status, 0);
+    let (old, image) = (rekor.size(), shop.image("bundle"));
+    shop.registry.image("bundle", &image);
+    let mut bundle = shop.sigstore.keyless(&Identity::example()).image_statement(&image.digest());
+    // Lines that the log did not write are not carried along.
+    let checkpoint = &mut bundle.entry.as_mut().unwrap().proof.checkpoint;
+    let padding = format!("\u{2014} junk {}\n", "AAAA".repeat(3000));
+    checkpoint.push_str(&padding);
+    shop.registry.referrer(&image, &bundle);
+    let tied = old + 1;
+    rekor.append_bytes("hashedrekord", "0.0.1", b"more".to_vec(), BASE_TIME);
+    let spoilt = Registry::start();
+    log_server::serve_v1(&spoilt, rekor);
+    let garbage = format!("{{\"hashes\":[\"{}\"]}}", "00".repeat(32));
+    for from in [old, tied] {
+        let path = format!(
+            "GET /api/v1/log/proof?firstSize={from}&lastSize={}&treeID={}",
+            rekor.size(),
+            rekor.tree_id
+        );
+        spoilt.script(&path, Reply::content("application/json", garbage.as_bytes()));
+    }
+    let bundle = shop.name(APP, "bundle");
+    let run = pull(&shop, &spoilt, &[&bundle]);
+    assert_eq!((run.status, &run.json()["logs"][0]["split"]), (3, &true.into()), "{}", run.data);
+    let spoilt = history(&shop, "rekor");
+    assert_eq!((&spoilt.heads[1].proof, &spoilt.ties[0].proof), (&None, &None));
+    assert!(!spoilt.ties[0].head.contains("junk"));
+    log_server::serve_v1(&logs, rekor);
+    let run = pull(&shop, &logs, &[&bundle]);
+    assert_eq!((run.status, &run.json()["logs"][0]["split"]), (0, &false.into()), "{}", run.data);
 }
 
 /// A cache that answers with yesterday's head, and a history on disk that was changed.

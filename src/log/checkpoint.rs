@@ -79,11 +79,23 @@ impl<'c> Checkpoint<'c> {
 
     /// Whether `log` signed it.
     pub fn is_signed_by(&self, log: &Log) -> bool {
+        self.signature_by(log).is_some()
+    }
+
+    fn signature_by(&self, log: &Log) -> Option<&(&'c str, Vec<u8>, Vec<u8>)> {
         let hints = [log.entry.key_id.get(..4), log.entry.log_id.get(..4)];
-        self.signatures.iter().any(|(_, hint, signature)| {
+        self.signatures.iter().find(|(_, hint, signature)| {
             hints.contains(&Some(hint.as_slice()))
                 && log.key.verifies(log_hash(log), self.text.as_bytes(), signature)
         })
+    }
+
+    /// The note with the signature of `log` alone: anybody can add lines below what is signed. Nothing where `log` did
+    /// not sign it.
+    pub fn signed_by_only(&self, log: &Log) -> Option<String> {
+        let (name, hint, signature) = self.signature_by(log)?;
+        let encoded = STANDARD.encode([hint.as_slice(), signature].concat());
+        Some(format!("{}\n\u{2014} {name} {encoded}\n", self.text))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::decision::Code;
 pub static SPLIT_VIEW: Code = Code {
     name: "log/split-view",
     meaning: "A transparency log signed two heads that no proof connects: it shows different histories to different people",
-    remedy: "nothing that this log vouches for is decided any more: keep both heads as they are in the store, ask the log's operator on the connected side, and have the images signed again with another log",
+    remedy: "nothing that this log vouches for is decided any more: run `sealock-mirror pull` and `seal` again on the connected side, since a proof that was only missing or spoilt ends this; if it stays, keep both heads as they are in the store, ask the log's operator, and have the images signed again with another log",
 };
 
 /// A head without the proof that leads to it.

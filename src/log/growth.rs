@@ -7,7 +7,7 @@
 //! |---|---|
 //! | the smaller tree is a prefix of the larger one | RFC 6962 §2.1.2 |
 //! | sizes only rise; every head is signed by the log's key and of one origin | ours |
-//! | the head that is kept here must stand in the history, with its root | DESIGN §5: old → new |
+//! | the head that is kept here must stand in the history, as a head or tied to one, with its root | DESIGN §5: old → new |
 //! | each checkpoint that came with evidence leads to a head of the history | DESIGN §5: evidence → new |
 //! | two signed heads whose proof is missing or wrong are a contradiction | DESIGN §5 |
 //!
@@ -92,6 +92,14 @@ pub struct Contradiction {
     pub other: String,
     /// Why they do not fit together.
     pub reason: String,
+}
+
+impl Contradiction {
+    /// Whether it is one of two trees of one size: no proof can ever mend that.
+    pub fn is_final(&self, kind: LogKind) -> bool {
+        let size = |text| Head::parse(kind, text).ok().map(|head| head.size());
+        size(&self.one).is_some_and(|one| Some(one) == size(&self.other))
+    }
 }
 
 /// What a history says.
@@ -226,6 +234,7 @@ impl History {
             }
             heads.push(head);
         }
+        let mut tied: Vec<SignedHead> = Vec::new();
         for tie in &self.ties {
             let evidence = self.signed(&tie.head, log)?;
             let Some(head) = heads.iter().find(|head| head.head().size() == tie.to) else {
@@ -237,15 +246,16 @@ impl History {
                 return Err(self.fault("evidence is tied to a head that is older"));
             }
             found = found.or_else(|| broken(&evidence, head, tie.proof.as_ref()));
+            tied.extend(kept.filter(|kept| kept.size == evidence.head().size()).map(|_| evidence));
         }
         if let Some(kept) = kept {
-            if let Some(same) = heads.iter().find(|head| head.head().size() == kept.size) {
-                if hex::encode(same.head().root()) != kept.root {
-                    let reason = format!("two trees of {} leaves", kept.size);
-                    let other = same.head().text().to_owned();
-                    return Ok(Outcome::Split(Contradiction { one: kept.head.clone(), other, reason }));
-                }
-            } else if found.is_none() {
+            let mut same = heads.iter().chain(&tied).map(SignedHead::head).filter(|h| h.size() == kept.size);
+            if let Some(other) = same.clone().find(|head| hex::encode(head.root()) != kept.root) {
+                let reason = format!("two trees of {} leaves", kept.size);
+                let other = other.text().to_owned();
+                return Ok(Outcome::Split(Contradiction { one: kept.head.clone(), other, reason }));
+            }
+            if same.next().is_none() && found.is_none() {
                 let newer = heads.last().is_some_and(|head| head.head().size() > kept.size);
                 return Ok(if newer { Outcome::Unconnected } else { Outcome::Older });
             }
@@ -262,7 +272,18 @@ impl History {
         }
     }
 
-    /// Canonical bytes. The oldest heads and ties are left out where there are too many.
+    /// Whether a head of that size and root stands in it, among the heads or the ties. Where [`History::judge`] says
+    /// [`Outcome::Grew`], each of them is proven to lead to the newest one.
+    pub fn holds(&self, text: &str) -> bool {
+        let Ok(wanted) = Head::parse(self.kind, text) else { return false };
+        let all = self.heads.iter().map(|link| &link.head).chain(self.ties.iter().map(|tie| &tie.head));
+        all.filter_map(|text| Head::parse(self.kind, text).ok()).any(|own| {
+            (own.size(), own.root(), own.origin()) == (wanted.size(), wanted.root(), wanted.origin())
+        })
+    }
+
+    /// Canonical bytes. The oldest heads and ties are left out where there are too many, the oldest ties also
+    /// where they have too many bytes.
     ///
     /// # Errors
     /// Only where memory fails.
@@ -281,6 +302,13 @@ impl History {
         self.ties.retain(|tie| sizes.contains(&tie.to));
         let more = self.ties.len().saturating_sub(MAX_TIES);
         self.ties.drain(..more);
-        canonical::render("log history", self).map_err(|e| self.fault(e.to_string()))
+        loop {
+            let bytes = canonical::render("log history", self).map_err(|e| self.fault(e.to_string()))?;
+            if bytes.len() as u64 <= MAX_HISTORY || self.ties.is_empty() {
+                return Ok(bytes);
+            }
+            // What nobody would read would end the history.
+            self.ties.drain(..self.ties.len().div_ceil(8));
+        }
     }
 }

@@ -1,9 +1,10 @@
-//! What a store keeps of logs: the newest head of each that was accepted, and contradictions for good.
+//! What a store keeps of logs: the newest head of each that was accepted, and contradictions.
 //!
 //! | rule | source |
 //! |---|---|
 //! | a head is replaced only by one that is proven to go on from it | DESIGN §5 |
-//! | a contradiction stays, with both heads | DESIGN §5: both checkpoints are kept |
+//! | a contradiction stays, with both heads, | DESIGN §5: both checkpoints are kept |
+//! | … until a later history proves that the one goes on from the other: then it was none | ours: a proof that is missing, or was spoilt on its way, is no second history, and of two histories nobody can make one |
 //! | every key that contradicts itself is doubted, whatever tree it was for | ours: a key that signs two histories signs a third |
 
 use std::collections::BTreeSet;
@@ -88,7 +89,8 @@ impl LogState {
         split.filter_map(|kept| hex::decode(&kept.key_id).ok()?.try_into().ok()).collect()
     }
 
-    fn keep(&mut self, log: &LogName, newest: &SignedHead) {
+    /// Keeps the newest head of `history`, of which all is proven.
+    fn keep(&mut self, log: &LogName, newest: &SignedHead, history: &History) {
         let kept = Kept {
             head: newest.head().text().to_owned(),
             key_id: hex::encode(log.key_id),
@@ -99,8 +101,7 @@ impl LogState {
             root: hex::encode(newest.head().root()),
         };
         if let Some(known) = self.at(log).and_then(|at| self.logs.get_mut(at)) {
-            // What was contradicted once stays so.
-            let other = known.other.take();
+            let other = known.other.take().filter(|other| !history.holds(other));
             *known = Kept { other, ..kept };
             return;
         }
@@ -118,7 +119,7 @@ impl LogState {
         let shown = if name.origin.is_empty() { &log.entry.base_url } else { &name.origin };
         match history.judge(log, kept)? {
             Outcome::Grew(newest) => {
-                self.keep(&name, &newest);
+                self.keep(&name, &newest, history);
                 Ok(None)
             }
             Outcome::Older => Ok(None),
@@ -129,13 +130,16 @@ impl LogState {
             ))),
             Outcome::Split(found) => {
                 let text = format!(
-                    "log {shown:?} shows two histories ({}); what it vouches for is undecided from now on",
+                    "log {shown:?} shows two histories ({}); what it vouches for is undecided until they are proven to be one",
                     found.reason
                 );
                 match self.at(&name).and_then(|at| self.logs.get_mut(at)) {
-                    Some(known) if known.other.is_some() => {}
+                    // One that no proof can mend takes the place of one that a proof may.
+                    Some(known) if known.other.is_some() && !found.is_final(name.kind) => {}
                     Some(known) => {
-                        let other = if known.head == found.other { found.one } else { found.other };
+                        let one = known.head == found.other
+                            || (found.is_final(name.kind) && known.head != found.one);
+                        let other = if one { found.one } else { found.other };
                         known.other = Some(other);
                     }
                     None => {
@@ -143,7 +147,7 @@ impl LogState {
                             .ok()
                             .and_then(|h| h.signed_by(log).ok());
                         if let Some(one) = one {
-                            self.keep(&name, &one);
+                            self.keep(&name, &one, history);
                         }
                         if let Some(known) = self.at(&name).and_then(|at| self.logs.get_mut(at)) {
                             known.other = Some(found.other);

@@ -194,7 +194,7 @@ fn strength(checkpoint: &Checkpoint<'_>, view: &TrustView) -> LogStrength {
 }
 
 /// Checks the promise and returns the time in it.
-fn promised(entry: &LogEntry, promise: &[u8], log: &Log) -> Result<Timestamp, String> {
+pub(super) fn promised(entry: &LogEntry, promise: &[u8], log: &Log) -> Result<Timestamp, String> {
     let time = entry.integrated_time.ok_or("the promise carries no time")?;
     // RFC 8785 of this object: members in this order, numbers plain, strings without anything to escape.
     let canonical = format!(

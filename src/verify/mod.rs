@@ -40,9 +40,10 @@ mod timestamp;
 use jiff::Timestamp;
 
 use crate::crypto::{Certificate, HashAlgorithm, PublicKey};
-use crate::evidence::{Content, Evidence, Kind, Signer};
+use crate::evidence::{Content, Evidence, Kind, LogEntry, Signer};
 use crate::image::Digest;
 use crate::trust::TrustView;
+use crate::trust::view::Log;
 
 pub use rejection::Rejection;
 
@@ -338,6 +339,11 @@ pub fn issuer(certificate: &Certificate, kind: Kind) -> Option<&str> {
 /// Key ids (SHA-256) of the CT logs that a certificate names, unverified: for asking those logs.
 pub fn promised_by(certificate: &Certificate) -> Vec<[u8; 32]> {
     sct::promised_by(certificate)
+}
+
+/// Whether `log` made the promise that `entry` carries: for asking that log about it. It proves nothing else.
+pub fn is_promised(entry: &LogEntry, log: &Log) -> bool {
+    entry.promise.as_ref().is_some_and(|promise| log::promised(entry, promise, log).is_ok())
 }
 
 /// Verifies one piece of evidence against one demand.

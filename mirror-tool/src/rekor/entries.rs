@@ -5,7 +5,7 @@
 //!
 //! | rule | source |
 //! |---|---|
-//! | only entries of logs that a root of this run names are asked about | nobody else's answer could be checked |
+//! | only entries whose promise a log made that a root of this run names are asked about | nobody else's answer could be checked |
 //! | the answer must be the very entry: log, body, index and time | ours |
 //! | its proof must hold under a checkpoint that the log's key signed | RFC 6962 §2.1.1 |
 //! | what is held already is not fetched again | |
@@ -139,8 +139,10 @@ pub async fn complete(
     walked: &mut [Walked],
     waivers: &[Waiver],
 ) -> Result<Vec<LogEntry>, String> {
-    let wanted =
-        carried.iter().filter(|c| c.wanted).filter_map(|c| Some((c, logs.signing(&c.entry.log_id).next()?)));
+    // A promise that the log did not make counts nowhere, so there is nothing to strengthen: whoever plants one makes
+    // nobody ask the log, and keeps nothing out.
+    let made = |c: &Carried| logs.signing(&c.entry.log_id).find(|log| verify::is_promised(&c.entry, log));
+    let wanted = carried.iter().filter(|c| c.wanted).filter_map(|c| Some((c, made(c)?)));
     let asks =
         wanted.map(|(carried, log)| async move { (carried, log, prove(client, log, intake, carried).await) });
     let asked: Vec<_> = futures::stream::iter(asks.collect::<Vec<_>>()).buffered(WIDE).collect().await;

@@ -7,7 +7,7 @@
 //! | rule | source |
 //! |---|---|
 //! | a log is asked about where evidence of this run rests on it | ours |
-//! | a newer head is kept with the proof from the head before; if the log gives none that holds, twice, that is kept too | DESIGN §5: both are kept |
+//! | a newer head is kept with the proof from the head before; if the log gives none that holds, twice, that is kept too, and asked for again by each later pull | DESIGN §5: both are kept |
 //! | a log that cannot be asked, or says 404, contradicts nothing: the head waits | DESIGN §4 rule 5 |
 //! | a head that is older than the kept one is left, if a proof shows that it is; caches answer late | ours |
 //! | each checkpoint that came with evidence is tied to a head by a proof, once | DESIGN §5: evidence → new |
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sealock::evidence::LogEntry;
 use sealock::log::growth::{self, History, Link, MAX_HISTORY, Outcome, Tie};
 use sealock::log::head::LogKind;
-use sealock::log::{Head, LogName, SignedHead};
+use sealock::log::{Checkpoint, Head, LogName, SignedHead};
 use sealock::store::Writer;
 use sealock::trust::view::Log;
 use serde::Serialize;
@@ -164,6 +164,7 @@ async fn tree_history(
             return Ok(report);
         }
     };
+    mend(client, (kind, log), tree, &mut history).await;
     let newest = history.heads.last().and_then(|link| head(kind, &link.head, log));
     report.before = newest.as_ref().map(|head| head.head().size());
     let unknown = go_on(client, (kind, log), tree, (newest.as_ref(), &signed), &mut history).await;
@@ -219,6 +220,29 @@ async fn connect(
         }
     }
     Ok(None)
+}
+
+/// Asks once more for the proofs that did not hold: a wrong answer of a front end, or of somebody on the way, is no
+/// second history of the log.
+async fn mend(client: &Client, (kind, log): (LogKind, &Log), tree: &Tree, history: &mut History) {
+    let again = async |old: &SignedHead, new: &SignedHead| {
+        let tree = tree.at(new.head());
+        connect(client, (kind, log), &tree, (old, new)).await.ok().flatten()
+    };
+    let heads: Vec<_> = history.heads.iter().filter_map(|link| head(kind, &link.head, log)).collect();
+    for (link, pair) in history.heads.iter_mut().skip(1).zip(heads.windows(2)) {
+        if let (None, [old, new]) = (&link.proof, pair) {
+            link.proof = again(old, new).await;
+        }
+    }
+    for tie in history.ties.iter_mut().filter(|tie| tie.proof.is_none()).take(MOST) {
+        let new = heads.iter().find(|new| new.head().size() == tie.to);
+        if let (Some(old), Some(new)) = (head(kind, &tie.head, log), new)
+            && old.head().size() < tie.to
+        {
+            tie.proof = again(&old, new).await;
+        }
+    }
 }
 
 /// Adds the newest head. Says why nothing could be added where the log could not be asked.
@@ -296,7 +320,10 @@ async fn tie(
             }
         };
         known.insert((size, root));
-        history.ties.push(Tie { head: (*text).to_owned(), proof, to: newest.head().size() });
+        // Whoever carries evidence may add lines below what the log signed; a history of such would grow without end.
+        let head = Checkpoint::parse(text).ok().and_then(|note| note.signed_by_only(log));
+        let head = head.unwrap_or_else(|| (*text).to_owned());
+        history.ties.push(Tie { head, proof, to: newest.head().size() });
     }
     unknown
 }
