@@ -38,8 +38,8 @@ pub struct PullArgs {
     /// A plan made by `plan`, in place of names
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "manifests", "images"])]
     plan: Option<PathBuf>,
-    /// Keep out what the policies would not allow on the far side
-    #[arg(long, requires = "policies")]
+    /// Keep out what the policies (`--policy`, or those of `mirror.yaml`) would not allow on the far side
+    #[arg(long)]
     require_verifiable: bool,
     #[command(flatten)]
     roots: roots::RootArgs,
@@ -108,6 +108,11 @@ pub fn run(args: &PullArgs, output: &mut Output) -> Result<Status, Failure> {
         )));
     }
     let read = args.wanted.read(args.plan.as_deref(), output)?;
+    if args.require_verifiable && !args.wanted.has_policies() && read.loaded.policies.is_empty() {
+        return Err(Failure::misuse(anyhow!(
+            "--require-verifiable needs policies: --policy PATH, or `policies` in mirror.yaml"
+        )));
+    }
     let registries = args.network.client()?;
     let root = store_directory(args.store.as_deref());
     let started = clock::now();
