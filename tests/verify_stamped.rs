@@ -12,7 +12,9 @@ use sealock_testkit::authority::{CODE_SIGNING, Validity};
 use sealock_testkit::calendar::{BASE_TIME, DAY, YEAR};
 use sealock_testkit::rekor_v2::{self, Verifier};
 use sealock_testkit::tsa::{Token, Tsa, TsaOptions};
-use sealock_testkit::{Algorithm, EnvelopeEntry, Hash, Identity, RekorV2, Shape, Signed, Signer, Witness};
+use sealock_testkit::{
+    Algorithm, EnvelopeEntry, Hash, Identity, RekorV2, Shape, Signed, Signer, Twist, Witness,
+};
 
 /// An entry that is not what it should be, and the code that it is refused with.
 type Broken<'a> = (&'a str, Box<dyn Fn(&mut sealock_testkit::rekor::LogEntry) + 'a>, &'a str);
@@ -104,6 +106,23 @@ fn first_entries_small_trees_and_witnessed_heads_verify() {
             assert!(world.judge(&signed, &view).is_ok(), "{number}");
         }
     }
+}
+
+/// Whatever is wrong with signature, certificate or promise is refused in the same way under either version of the log.
+#[test]
+fn other_misbehaviours_have_the_codes_that_they_have_in_version_1() {
+    let world = World::new(40);
+    let view = world.view();
+    let mut refused = 0;
+    for twist in Twist::of(Shape::BUNDLE).into_iter().filter(|twist| !twist.is_of_the_entry()) {
+        let one = world.sign(&world.sigstore.keyless(&Identity::example()).twisted(twist));
+        let two = world.sign(&world.stamped().twisted(twist));
+        let verdict = world.judge(&two, &view).map(drop);
+        assert_eq!(verdict, world.judge(&one, &view).map(drop), "{twist:?}");
+        assert!(verdict != Err(NOT_LOGGED) && verdict != Err(NO_TIME), "{twist:?}: {verdict:?}");
+        refused += usize::from(verdict.is_err());
+    }
+    assert!(refused >= 15, "{refused}");
 }
 
 /// A log of version 2 gives no time: without a stamp a certificate is denied, whatever else is there.
