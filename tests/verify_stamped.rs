@@ -108,6 +108,24 @@ fn first_entries_small_trees_and_witnessed_heads_verify() {
     }
 }
 
+/// Whatever is wrong with signature, certificate or promise is refused in the same way under either version of the log.
+#[test]
+fn other_misbehaviours_have_the_codes_that_they_have_in_version_1() {
+    let world = World::new(40);
+    let view = world.view();
+    let mut refused = 0;
+    let twists = sealock_testkit::Twist::of(Shape::BUNDLE);
+    for twist in twists.into_iter().filter(|twist| !twist.is_of_the_entry()) {
+        let one = world.sign(&world.sigstore.keyless(&Identity::example()).twisted(twist));
+        let two = world.sign(&world.stamped().twisted(twist));
+        let verdict = world.judge(&two, &view).map(drop);
+        assert_eq!(verdict, world.judge(&one, &view).map(drop), "{twist:?}");
+        assert!(verdict != Err(NOT_LOGGED) && verdict != Err(NO_TIME), "{twist:?}: {verdict:?}");
+        refused += usize::from(verdict.is_err());
+    }
+    assert!(refused >= 15, "{refused}");
+}
+
 /// A log of version 2 gives no time: without a stamp a certificate is denied, whatever else is there.
 #[test]
 fn version_2_alone_proves_no_time() {

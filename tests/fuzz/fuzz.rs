@@ -1,6 +1,7 @@
 //! One fuzz target, named by `SEALOCK_FUZZ_TARGET`: under libFuzzer with the feature of that name, else over files.
 #![cfg_attr(feature = "libfuzzer", no_main)]
 
+#[cfg_attr(feature = "libfuzzer", allow(dead_code, reason = "seeds are written without libFuzzer"))]
 mod seeds;
 mod targets;
 

@@ -199,7 +199,8 @@ impl<'a> Signer<'a> {
         self
     }
 
-    /// With that misbehaviour.
+    /// With that misbehaviour. Those of entries ([`Twist::is_of_the_entry`]) are of the instance's own log; entries of
+    /// version 2 are spoiled field by field.
     #[must_use]
     pub fn twisted(mut self, twist: Twist) -> Self {
         self.twist = Some(twist);
@@ -342,6 +343,9 @@ impl<'a> Signer<'a> {
         self.log(&mut signed);
         self.stamp(&mut signed);
         match self.twist {
+            Some(twist) if !self.logs_v2.is_empty() && twist.is_of_the_entry() => {
+                panic!("{twist:?} is of the instance's own log");
+            }
             Some(twist) => twist.apply(self, signed),
             None => signed,
         }

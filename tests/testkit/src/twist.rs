@@ -208,6 +208,12 @@ impl Twist {
         }
     }
 
+    /// Whether it is a misbehaviour of the entry in the instance's own log, which has promises and no other log's form.
+    pub fn is_of_the_entry(self) -> bool {
+        let unlogged = Shape { keyless: true, logged: false, envelope: false, bundle: true };
+        !self.applies(unlogged) && !matches!(self, Twist::CertificateExpired | Twist::CertificateNotYetValid)
+    }
+
     /// Changes the certificate before it is issued.
     pub(crate) fn adjust(self, request: &mut CertificateRequest) {
         let mut rename = |change: &dyn Fn(&str) -> String| {
