@@ -3,7 +3,7 @@
 //! | rule | why |
 //! |---|---|
 //! | one question at a time about one blob | it is sent once, and mounted everywhere else |
-//! | at most [`SLOTS`] blobs are sent at once | memory: a few pieces of 1 MiB for each |
+//! | at most `SLOTS` blobs are sent at once | memory: a few pieces of 1 MiB for each |
 //! | what the registry does not take is refused; what nobody can tell is unknown | DESIGN §4 rule 5 |
 //! | with `dry`, everything is asked and nothing is sent | |
 

@@ -5,7 +5,7 @@
 //!
 //! 1. [`inventory`] finds what hangs together: an image, its children, evidence on each, evidence on evidence.
 //! 2. [`mapping`] says where each repository goes.
-//! 3. [`deliver`] brings one image: blobs, children, the image by its digest, evidence, evidence tags, the image's tag.
+//! 3. [`mod@deliver`] brings one image: blobs, children, the image by its digest, evidence, evidence tags, the image's tag.
 //! 4. [`courier`] asks before it sends, mounts what the registry has, and sends each blob once.
 //! 5. [`merge`] adds to evidence that is there already.
 //! 6. [`artifact`] publishes a sealed transfer.
