@@ -291,6 +291,61 @@ fn a_proof_that_comes_later_ends_the_doubt() {
     }
 }
 
+/// Two trees of one size stay a contradiction, also where a later history has only one of them, and where a doubt that
+/// could have ended was there before.
+#[test]
+fn two_trees_of_one_size_are_for_good() {
+    let fork = Fork::new();
+    let (h, l) = (&fork.honest, &fork.lying);
+    let links = [(h, 20, None), (h, 24, Some(20))];
+    let two_trees = fork.history(&links, &[(l, 24, l, 24)]);
+    let mut spoilt = fork.history(&links, &[]);
+    spoilt.heads[1].proof = None;
+    let later = fork.history(&[(h, 20, None), (h, 24, Some(20)), (h, 25, Some(24))], &[]);
+    for before in [&[][..], &[fork.history(&links[..1], &[])], &[fork.history(&links, &[])], &[spoilt]] {
+        let mut state = LogState::default();
+        for history in before.iter().chain([&two_trees, &later]) {
+            let _ = state.take(history, &fork.log).unwrap();
+        }
+        assert_eq!(state.doubted().len(), 1, "{before:?}");
+    }
+}
+
+/// A checkpoint of another tree, signed by the same key, and an entry that is somewhere else than its proof says.
+#[test]
+fn origin_differs() {
+    let sigstore = Sigstore::new(79);
+    let root = TrustedRoot::from_json(sigstore.trusted_root().json().as_bytes()).unwrap();
+    let view = TrustView::build("minted", &root);
+    let rekor = &sigstore.rekor;
+    let log = view.logs_of(LogKind::Rekor, rekor.key.key_id()).next().unwrap();
+    let body = br#"{"apiVersion":"0.0.2","kind":"hashedrekord"}"#.to_vec();
+    let entry = rekor.append_bytes("hashedrekord", "0.0.2", body, 1_700_000_000);
+    let mut read = sealock::evidence::fetched::parse(entry.bundle().canonical().as_bytes()).unwrap();
+    let mut proof = read.proof.clone().unwrap();
+    let mut checkpoint_of = |origin: &str| {
+        let text = format!("{origin}\n{}\n{}\n", proof.tree_size, base64(&proof.root_hash));
+        proof.checkpoint = sealock_testkit::rekor::signed_note(&text, &rekor.host, &rekor.key);
+        proof.clone()
+    };
+    let host = rekor.host.as_str();
+    let own = checkpoint_of(host);
+    sealock::log::inclusion::included(&read, &own, log).unwrap();
+    for origin in ["other.example.com", &format!("{host} - 1"), &format!("{host}.")] {
+        let fault = sealock::log::inclusion::included(&read, &checkpoint_of(origin), log).unwrap_err();
+        assert!(fault.contains("checkpoint is of"), "{origin}: {fault}");
+    }
+    read.log_index += 1;
+    let fault = sealock::log::inclusion::included(&read, &own, log).unwrap_err();
+    assert!(fault.contains("different places"), "{fault}");
+    // The tree of nothing has one root.
+    for (root, fits) in [([7; 32], false), (sealock::crypto::sha256(b""), true)] {
+        let note =
+            sealock_testkit::rekor::signed_note(&format!("{host}\n0\n{}\n", base64(&root)), host, &rekor.key);
+        assert_eq!(Head::parse(LogKind::Rekor, &note).is_ok(), fits);
+    }
+}
+
 /// Anybody can add lines below what a log signed: a history of such notes stays below what is read.
 #[test]
 fn a_history_never_outgrows_what_is_read() {
