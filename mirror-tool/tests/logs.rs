@@ -316,13 +316,15 @@ fn a_planted_proof_weakens_nothing() {
 fn a_forged_promise_keeps_nothing_out() {
     let shop = Shop::new();
     let logs = Registry::start();
+    // Somebody else's entry stands where one of the forged promises points.
+    signed(&shop, "2");
     let image = shop.image("1");
     shop.registry.image("1", &image);
     let signer = shop.sigstore.keyless(&Identity::example());
     let honest = signer.image(&image.repository, &image.digest()).layer();
     let promise: Value = serde_json::from_str(honest.annotation(REKOR_BUNDLE)).unwrap();
     let mut layers = vec![honest];
-    for index in 0..5 {
+    for index in 0..8 {
         let mut forged = promise.clone();
         if forged["Payload"]["logIndex"] != index {
             forged["Payload"]["logIndex"] = index.into();
