@@ -346,6 +346,23 @@ fn origin_differs() {
     }
 }
 
+/// A log that signs a tree beyond all numbers must not make a state that can never be written.
+#[test]
+fn a_head_beyond_all_numbers_is_none() {
+    let fork = Fork::new();
+    let origin = Head::parse(LogKind::Rekor, &fork.honest.checkpoint_at(5)).unwrap().origin().to_owned();
+    let host = fork.honest.host.clone();
+    for (size, fits) in [((1_u64 << 53) - 1, true), (1 << 53, false), (u64::MAX, false)] {
+        let text = format!("{origin}\n{size}\n{}\n", base64(&[7; 32]));
+        let note = sealock_testkit::rekor::signed_note(&text, &host, &fork.honest.key);
+        let mut history = fork.history(&[(&fork.honest, 5, None)], &[]);
+        history.heads[0].head = note;
+        let mut state = LogState::default();
+        assert_eq!(state.take(&history, &fork.log).is_ok(), fits, "{size}");
+        state.render().unwrap();
+    }
+}
+
 /// Anybody can add lines below what a log signed: a history of such notes stays below what is read.
 #[test]
 fn a_history_never_outgrows_what_is_read() {

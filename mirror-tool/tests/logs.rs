@@ -316,13 +316,15 @@ fn a_planted_proof_weakens_nothing() {
 fn a_forged_promise_keeps_nothing_out() {
     let shop = Shop::new();
     let logs = Registry::start();
+    // Somebody else's entry stands where one of the forged promises points.
+    signed(&shop, "2");
     let image = shop.image("1");
     shop.registry.image("1", &image);
     let signer = shop.sigstore.keyless(&Identity::example());
     let honest = signer.image(&image.repository, &image.digest()).layer();
     let promise: Value = serde_json::from_str(honest.annotation(REKOR_BUNDLE)).unwrap();
     let mut layers = vec![honest];
-    for index in 0..5 {
+    for index in 0..8 {
         let mut forged = promise.clone();
         if forged["Payload"]["logIndex"] != index {
             forged["Payload"]["logIndex"] = index.into();
@@ -338,6 +340,35 @@ fn a_forged_promise_keeps_nothing_out() {
     assert_eq!(question(&run.json(), "log-entry")["state"], "found");
     assert_eq!(logs.requests().iter().filter(|r| r.path.contains("entries")).count(), 1);
     assert_eq!(strength(&shop, &name), "inclusion");
+}
+
+/// Other things that hang on a signature do not make the mirror ask again, and keep one more answer, at each pull.
+#[test]
+fn a_held_proof_is_found_among_other_referrers() {
+    let shop = Shop::new();
+    let logs = Registry::start();
+    let (name, signature) = signed(&shop, "1");
+    log_server::serve_v1(&logs, &shop.sigstore.rekor);
+    log_server::serve_ct(&logs, &shop.sigstore.ct_log, 9, BASE_TIME);
+    let (oci, empty) = ("application/vnd.oci.image.manifest.v1+json", shop.registry.blob(APP, b"{}"));
+    let size = shop.registry.held(APP, &signature).unwrap().len();
+    for n in 0..60 {
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": oci, "artifactType": "application/other",
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": 2},
+            "layers": [{"mediaType": "application/other", "digest": empty, "size": 2}],
+            "subject": {"mediaType": oci, "digest": signature, "size": size},
+            "annotations": {"n": n.to_string()},
+        });
+        shop.registry.manifest(APP, &format!("other-{n}"), oci, manifest.to_string().as_bytes());
+    }
+    let run = pull(&shop, &logs, &[&name]);
+    assert_eq!(run.status, 0, "{}{}", run.data, run.notes);
+    assert_eq!(strength(&shop, &name), "inclusion");
+    logs.forget_requests();
+    let again = pull(&shop, &logs, &[&name]);
+    assert_eq!((again.status, &again.json()["fetched"]["new"]), (0, &0.into()), "{}", again.data);
+    assert!(!logs.requests().iter().any(|r| r.path.contains("entries")), "{:?}", logs.requests());
 }
 
 /// The log forks between two pulls: the mirror says so, and keeps both heads.

@@ -19,6 +19,9 @@ use crate::crypto::{self, HashAlgorithm, KeyAlgorithm};
 use crate::evidence::limits;
 use crate::trust::view::Log;
 
+/// Most leaves: the largest number that canonical JSON carries (RFC 8785), so that each head can be kept.
+const MAX_LEAVES: u64 = (1 << 53) - 1;
+
 /// Which of the two forms of heads a log signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -138,6 +141,9 @@ impl Head {
                 (String::new(), head.tree_size, head.root()?)
             }
         };
+        if size > MAX_LEAVES {
+            return Err(format!("a tree of {size} leaves, more than any log has"));
+        }
         if size == 0 && root != crypto::sha256(b"") {
             return Err("a tree without leaves has another root".to_owned());
         }

@@ -521,3 +521,24 @@ fn a_child_never_vouches_for_its_index() {
     assert!(store.attachments(REPOSITORY, &index.digest().parse().unwrap()).unwrap().is_empty());
     assert_eq!(store.attachments(REPOSITORY, &child.digest().parse().unwrap()).unwrap().len(), 1);
 }
+
+/// Whether operators are pinned must not be answered with no where nobody can look: then anything would be taken in.
+#[test]
+fn operators_that_cannot_be_looked_for_are_pinned() {
+    let folder = tempfile::tempdir().unwrap();
+    let pinned = |prepare: &dyn Fn(&Path)| {
+        let root = tempfile::tempdir_in(folder.path()).unwrap();
+        prepare(root.path());
+        sealock::store::transfer::requires_seal(root.path())
+    };
+    assert!(!pinned(&|_| {}));
+    assert!(!pinned(&|root| std::fs::create_dir(root.join("seal")).unwrap()));
+    assert!(pinned(&|root| std::fs::write(root.join("seal"), b"").unwrap()));
+    assert!(pinned(&|root| std::os::unix::fs::symlink("seal", root.join("seal")).unwrap()));
+    for name in ["operators.json", "floors.json"] {
+        assert!(pinned(&|root| {
+            std::fs::create_dir(root.join("seal")).unwrap();
+            std::os::unix::fs::symlink("nowhere", root.join("seal").join(name)).unwrap();
+        }));
+    }
+}

@@ -241,15 +241,21 @@ fn check(log: &Log, carried: &LogEntry, answered: &LogEntry) -> Result<(), Strin
     inclusion::included(answered, proof, log).map(|_| ())
 }
 
-/// A proof that the store holds already.
+/// A proof that the store holds already. Whatever else hangs on the evidence does not hide it: the log would be asked
+/// again by each pull, and each answer be kept beside the others.
 fn held(log: &Log, intake: &Intake, carried: &Carried) -> Option<Proven> {
-    for referrer in intake.referrers(&carried.manifest).into_iter().take(fetched::MOST) {
-        let Some(bytes) = intake.read(&referrer, MAX_MANIFEST) else { continue };
+    let mut left = limits::FETCHED;
+    let mut read = |digest: &Digest, limit: u64| {
+        let bytes = intake.read(digest, limit.min(left))?;
+        left = left.saturating_sub(bytes.len() as u64);
+        Some(bytes)
+    };
+    for referrer in intake.referrers(&carried.manifest) {
+        let Some(bytes) = read(&referrer, MAX_MANIFEST) else { continue };
         let Ok(manifest) = Manifest::parse(&bytes, "") else { continue };
         let Content::Image { layers, .. } = &manifest.content else { continue };
         for layer in layers.iter().filter(|l| l.media_type == fetched::ARTIFACT_TYPE).take(limits::LAYERS) {
-            let entry =
-                intake.read(&layer.digest, fetched::MAX).and_then(|bytes| fetched::parse(&bytes).ok());
+            let entry = read(&layer.digest, fetched::MAX).and_then(|bytes| fetched::parse(&bytes).ok());
             if let Some(entry) = entry.filter(|entry| check(log, &carried.entry, entry).is_ok()) {
                 return Some(Proven { entry, held: Some(referrer) });
             }

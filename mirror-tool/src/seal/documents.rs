@@ -196,7 +196,8 @@ pub fn ledgers(store: &Path) -> Result<Vec<PathBuf>, SealingFault> {
 fn histories(store: &Path) -> Result<BTreeMap<String, Vec<u8>>, SealingFault> {
     let folder = store.join(LOGS);
     let mut found = BTreeMap::new();
-    if !folder.exists() {
+    // One that cannot be looked for is not absent.
+    if !files::io(&folder, folder.try_exists())? {
         return Ok(found);
     }
     for entry in files::io(&folder, std::fs::read_dir(&folder))? {

@@ -106,10 +106,15 @@ pub fn pin(writer: &Writer, file: &Path, bytes: &[u8]) -> Result<u64, StoreFault
     accepted::pin(writer.root(), file, bytes)
 }
 
-/// Whether the store takes nothing but what operators sealed; also where their file has vanished.
+/// Whether the store takes nothing but what operators sealed; also where their file has vanished, or where nobody can
+/// look for it.
 pub fn requires_seal(root: &Path) -> bool {
     let folder = root.join(accepted::FOLDER);
-    folder.join(accepted::OPERATORS).exists() || folder.join(accepted::FLOORS).exists()
+    let absent = |name| {
+        let found = std::fs::symlink_metadata(folder.join(name));
+        found.is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+    };
+    !absent(accepted::OPERATORS) || !absent(accepted::FLOORS)
 }
 
 /// Refuses a bundle without a seal where operators are pinned.
