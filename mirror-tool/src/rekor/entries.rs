@@ -38,6 +38,8 @@ const WIDE: usize = 8;
 const NOT_REQUIRED: &str = "an inclusion proof is wished for, not required (--log-proofs require)";
 /// Content and media type of a config that says nothing (OCI image-spec 1.1).
 const EMPTY: (&[u8], &str) = (b"{}", "application/vnd.oci.empty.v1+json");
+/// Bytes of entries that are held at once to be asked about; what lies beyond keeps its promise alone.
+const MAX_BODIES: usize = 16 * 1024 * 1024;
 /// Largest bundle that is looked into, in bytes. Larger ones are kept and verified all the same.
 const MAX_BUNDLE: u64 = 16 * 1024 * 1024;
 
@@ -61,17 +63,27 @@ pub struct Carried {
 pub fn carried(intake: &Intake, walked: &[Walked]) -> Vec<Carried> {
     let manifests: BTreeMap<&Digest, &u64> = walked.iter().flat_map(|walk| &walk.manifests).collect();
     let mut found = Vec::new();
+    let mut bodies = MAX_BODIES;
     for (digest, size) in manifests {
         let Some(bytes) = intake.read(digest, MAX_MANIFEST) else { continue };
         let Ok(manifest) = Manifest::parse(&bytes, "") else { continue };
         let Content::Image { layers, .. } = &manifest.content else { continue };
-        let mut keep = |entry: LogEntry, leaf: Option<Certificate>, wanted: bool| {
+        let mut keep = |mut entry: LogEntry, leaf: Option<Certificate>, wanted: bool| {
+            let wanted = wanted && fetched::is_promise_only(&entry) && entry.body.len() <= bodies;
+            if wanted {
+                bodies -= entry.body.len();
+            } else {
+                // Of these only the log and the checkpoint are needed: memory must not grow with what hangs on an image.
+                entry.body = Vec::new();
+                entry.promise = None;
+                entry.proof.iter_mut().for_each(|proof| proof.hashes = Vec::new());
+            }
             found.push(Carried {
                 manifest: *digest,
                 size: *size,
                 media_type: manifest.media_type.clone(),
                 ct: leaf.as_ref().map(verify::promised_by).unwrap_or_default(),
-                wanted: wanted && fetched::is_promise_only(&entry),
+                wanted,
                 entry,
             });
         };

@@ -94,7 +94,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreFaul
     }
 }
 
-fn needed(path: &Path, limit: u64) -> Result<Vec<u8>, StoreFault> {
+pub(super) fn needed(path: &Path, limit: u64) -> Result<Vec<u8>, StoreFault> {
     read(path, limit)?.ok_or_else(|| damaged(path, "it is missing"))
 }
 

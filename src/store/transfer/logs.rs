@@ -98,7 +98,8 @@ fn in_force(root: &Path, updates: &Updates) -> Result<Vec<TrustView>, StoreFault
 pub(super) fn kept(root: &Path, digest: Option<&str>) -> Result<LogState, StoreFault> {
     let Some(digest) = digest else { return Ok(LogState::default()) };
     let path = accepted::folder(root, digest).join(STATE);
-    let Some(bytes) = accepted::read(&path, MAX_STATE)? else { return Ok(LogState::default()) };
+    // Every commit writes it: one that is gone was taken away, and doubts must not go with it.
+    let bytes = accepted::needed(&path, MAX_STATE)?;
     LogState::parse(&bytes).map_err(|e| accepted::damaged(&path, e))
 }
 
