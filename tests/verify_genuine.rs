@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use corpus::Row;
-use sealock::evidence::{Content, Evidence, Signer, classic};
-use sealock::image::Digest;
+use sealock::decision::{Question, Roots, Verdict, decide};
+use sealock::evidence::{Content, Evidence, Gathered, Kind, Piece, Place, Signer, State, classic};
+use sealock::image::{Digest, Reference};
 use sealock::trust::TrustView;
 use sealock::verify::{
     Demand, LogDemand, Outcome, Purpose, Rejection, SignerDemand, StampDemand, Subject, Verified,
@@ -191,4 +192,62 @@ fn reread(mut evidence: Evidence) -> Option<Evidence> {
         *claim = classic::Claim::parse(payload).ok()?;
     }
     Some(evidence)
+}
+
+/// One identity signs many images. A genuine signature of a `jdk` is no proof that what is called `php` is one: Sigstore
+/// compares no names, so it is allowed as upstream allows it, and both names are told.
+#[test]
+fn corpus_jdk_as_php() {
+    let Some(rows) = corpus::signatures() else { return };
+    let policy = br#"
+apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata: {name: chainguard-images-are-signed}
+spec:
+  images: [{glob: "cgr.dev/chainguard/**"}]
+  authorities:
+  - keyless:
+      url: https://fulcio.sigstore.dev
+      identities:
+      - issuer: https://token.actions.githubusercontent.com
+        subject: https://github.com/chainguard-images/images/.github/workflows/release.yaml@refs/heads/main
+    ctlog: {url: https://rekor.sigstore.dev}
+"#;
+    let input = sealock::policy::Input { file: "p".into(), bytes: policy.to_vec(), from_directory: false };
+    let policies = sealock::policy::load(&[input]).policies;
+    let roots = Roots { default: production(), named: BTreeMap::new() };
+    let mut seen = 0;
+    for row in rows.iter().filter(|row| row.image.starts_with("ghcr.io/chainguard-images/jdk@")) {
+        let digest: Digest = row.manifest_digest.parse().unwrap();
+        let evidence = parse(row);
+        let piece = Piece {
+            digest: evidence.digest,
+            kind: Kind::ClassicSignature,
+            by_subject: false,
+            state: State::Read(Box::new(evidence)),
+        };
+        let gathered =
+            Gathered { pieces: vec![piece], present: vec![Kind::ClassicSignature], ..Gathered::default() };
+        let written = format!("cgr.dev/chainguard/php@{digest}");
+        let reference = Reference::parse(&written).unwrap();
+        let place = Place { repository: reference.repository().to_owned(), tag_prefix: String::new() };
+        let decision = decide(&Question {
+            written: &written,
+            reference: &reference,
+            digest: Ok(digest),
+            policies: &policies,
+            evidence: &BTreeMap::from([(place, gathered)]),
+            roots: &roots,
+        });
+        if decision.verdict != Verdict::Allow {
+            // Some jdk images were signed by another workflow.
+            continue;
+        }
+        let findings = &decision.policies[0].authorities[0].findings;
+        let told = findings.iter().find(|f| f.code == "ref/signed-for-another-name").unwrap();
+        assert_eq!(told.expected.as_deref(), Some("cgr.dev/chainguard/php"));
+        assert_eq!(told.found.as_deref(), Some("ghcr.io/chainguard-images/jdk"));
+        seen += 1;
+    }
+    assert!(seen >= 15, "{seen}");
 }

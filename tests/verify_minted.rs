@@ -443,3 +443,21 @@ fn a_doubted_log_decides_nothing() {
     let demand = Demand { signer, ..case.demand_under(&view) };
     assert_eq!(judge(&keyed, Shape::CLASSIC_KEYLESS, &demand).map(|_| ()), Err("log/split-view"));
 }
+
+/// GHSA-wqqc-jjcq-vfxm: the end of a key's life was not looked at. What it signed by then counts, also long after.
+#[test]
+fn expiring_key() {
+    let case = Case::new(43);
+    let signed = case.sign(&case.keyless(), Shape::CLASSIC_KEYLESS);
+    let logged = BASE_TIME + 5;
+    for (start, end, good) in [
+        (logged - 100, Some(logged), true),
+        (logged - 100, Some(logged - 1), false),
+        (logged, None, true),
+        (logged + 1, None, false),
+    ] {
+        let view = view(&case.sigstore.trusted_root().rekor_window(start, end));
+        let verdict = judge(&signed, Shape::CLASSIC_KEYLESS, &case.demand_under(&view)).map(|_| ());
+        assert_eq!(verdict, if good { Ok(()) } else { Err("verify/not-logged") }, "{start} {end:?}");
+    }
+}
