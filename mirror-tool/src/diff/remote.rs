@@ -1,7 +1,7 @@
 //! A registry's part of a comparison: everything about one image is fetched into memory, manifests only, and looked at
 //! as any other place is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures::StreamExt as _;
 use sealock::image::manifest::Content;
@@ -57,10 +57,15 @@ impl Fetched {
     /// Fetches everything about `digest`, and looks for its blobs.
     pub async fn all(registries: &Registries, repository: &Repository, digest: &Digest) -> Self {
         let mut done = Self::default();
-        let mut queue = vec![(*digest, 0)];
+        // Breadth first: what is met on several ways is met on the shortest.
+        let mut queue = VecDeque::from([(*digest, 0)]);
         let mut seen = BTreeSet::new();
-        while let Some((digest, depth)) = queue.pop() {
-            if !seen.insert(digest) || depth > 2 * MAX_DEPTH {
+        while let Some((digest, depth)) = queue.pop_front() {
+            if !seen.insert(digest) {
+                continue;
+            }
+            if depth > 2 * MAX_DEPTH {
+                done.unknown.push(format!("{digest} hangs deeper than is followed"));
                 continue;
             }
             if !done.manifests.contains_key(&digest) && !done.fetch(registries, repository, &digest).await {

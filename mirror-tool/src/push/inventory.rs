@@ -286,8 +286,13 @@ impl Walk<'_> {
 
     /// Finds what is said about `subject`, in `repository` and wherever tags are about it.
     fn ask(&mut self, repository: &str, subject: &Digest, depth: usize) {
-        if depth > MAX_DEPTH || !self.asked.insert((repository.to_owned(), *subject)) {
+        if !self.asked.insert((repository.to_owned(), *subject)) {
             return;
+        }
+        // Twice what `pull` follows: proofs of logs hang on what hangs deepest.
+        if depth > 2 * MAX_DEPTH {
+            let problem = format!("evidence on {subject} hangs deeper than is followed");
+            return self.done.problems.push(problem);
         }
         let mut found = BTreeSet::new();
         let hung = |repository: &str, tag: &str, channel: &Channel, manifest: &Digest| Hung {

@@ -269,7 +269,7 @@ pub(super) fn pin(root: &Path, file: &Path, bytes: &[u8]) -> Result<u64, StoreFa
     if let Some(before) = read(&path, operators::MAX_FILE)? {
         let before = Operators::parse(&before).map_err(|e| damaged(&path, e))?;
         offered.follows(&before).map_err(|e| refused(file, &e))?;
-    } else if folder.join(FLOORS).exists() {
+    } else if floors(root)?.is_some() {
         return Err(damaged(&path, "it is missing"));
     }
     files::replace(&folder.join("operators.part"), &path, bytes)?;
