@@ -353,3 +353,26 @@ fn a_file_of_witnesses_is_read_or_refused() {
         assert!(answer.err.contains("witness"), "{}", answer.err);
     }
 }
+
+/// One wrong name among several leaves the others their answers, and outweighs them in the exit status.
+#[test]
+fn one_wrong_name_leaves_the_others_their_answers() {
+    let (home, _) = home();
+    let (policy, root) = (example("policy.yaml"), example("trusted_root.json"));
+    for images in
+        [[SIGNED, "not a name", UNSIGNED], ["not a name", SIGNED, UNSIGNED], [SIGNED, UNSIGNED, "not a name"]]
+    {
+        let answer = sealock(home.path(), &verify(&[&["-o", "json"][..], &images].concat(), &policy, &root));
+        assert_eq!(answer.code, 2, "{}", answer.err);
+        assert!(answer.err.contains("not a name"), "{}", answer.err);
+        let document: Value = serde_json::from_str(&answer.out).unwrap();
+        assert_eq!(document["decisions"].as_array().unwrap().len(), 2);
+        assert_eq!(document["decisions"][0]["verdict"], "allow");
+        assert_eq!(document["failures"][0]["image"], "not a name");
+    }
+    // All of them wrong, and one alone: no answer that reads like one.
+    let answer = sealock(home.path(), &verify(&["not a name", "nor this"], &policy, &root));
+    assert_eq!(answer.code, 2, "{}{}", answer.out, answer.err);
+    let answer = sealock(home.path(), &verify(&["not a name"], &policy, &root));
+    assert!(answer.code == 2 && answer.out.is_empty(), "{}{}", answer.out, answer.err);
+}

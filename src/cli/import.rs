@@ -204,6 +204,7 @@ fn judge(
         hypothetical: false,
         trust_root: held.note.clone(),
         decisions: &decisions,
+        failures: &[],
     };
     let document = serde_json::from_str(&document::render(&report))
         .map_err(|e| Failure::undecided(anyhow!("the decisions could not be written: {e}")))?;

@@ -15,6 +15,7 @@ use crate::decision::ad_hoc::{AdHoc, decide_ad_hoc};
 use crate::decision::{self, Decision, Finding, Question, Roots, Severity, Verdict};
 use crate::evidence::{Gathered, Place};
 use crate::policy::Policy;
+use crate::report::text::escape;
 use crate::report::{Report, human, json};
 use crate::store::codes::CLAIMED;
 use crate::store::{gather, transfer};
@@ -81,10 +82,23 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
         roots::load(&args.roots, &loaded.trust_roots, &loaded.policies, args.store.as_deref(), evaluated_at)?;
     let mut sources = images::Sources::new(args.store.as_deref());
     let mut decisions = Vec::new();
+    // One wrong name leaves the others their answers.
+    let (mut worst, mut failures) = (Status::Allowed, Vec::new());
     for image in &args.images {
-        decisions.push(judge(image, &loaded.policies, ad_hoc.as_ref(), &held.roots, &mut sources)?);
+        match judge(image, &loaded.policies, ad_hoc.as_ref(), &held.roots, &mut sources) {
+            Ok(decision) => decisions.push(decision),
+            Err(failure) if args.images.len() == 1 => return Err(failure),
+            Err(failure) => {
+                let message = format!("{:#}", failure.error);
+                output.note(&format!("error: {}: {}\n", escape(image), escape(&message)));
+                worst = worst.max(failure.status);
+                failures.push((image.clone(), message));
+            }
+        }
     }
-    let report = Report { evaluated_at, hypothetical, trust_root: held.note.clone(), decisions: &decisions };
+    let trust_root = held.note.clone();
+    let report =
+        Report { evaluated_at, hypothetical, trust_root, decisions: &decisions, failures: &failures };
     if !args.quiet {
         let text = match args.output {
             Format::Human => human::render(&report, human::Detail { verbose: args.verbose }),
@@ -92,7 +106,8 @@ pub fn run(args: &VerifyArgs, output: &mut Output) -> Result<Status, Failure> {
         };
         output.data(&text)?;
     }
-    Ok(decisions.iter().map(status).max().unwrap_or(Status::Misuse))
+    let decided = decisions.iter().map(status).max();
+    Ok(decided.map_or(Status::Misuse, |decided| decided.max(worst)).max(worst))
 }
 
 fn judge(

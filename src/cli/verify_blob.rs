@@ -78,7 +78,8 @@ pub fn run(args: &VerifyBlobArgs, output: &mut Output) -> Result<Status, Failure
     let decision =
         decide_artifact(&args.artifact, &digest, content.as_deref(), &demand, &gathered, &held.roots.default);
     let decisions = [decision];
-    let report = Report { evaluated_at, hypothetical, trust_root: held.note, decisions: &decisions };
+    let report =
+        Report { evaluated_at, hypothetical, trust_root: held.note, decisions: &decisions, failures: &[] };
     if !args.quiet {
         let text = match args.output {
             Format::Human => human::render(&report, human::Detail { verbose: args.verbose }),

@@ -27,6 +27,13 @@ pub fn render(report: &Report<'_>) -> String {
     {
         map.insert("hypothetical".into(), Value::Bool(true));
     }
+    if !report.failures.is_empty()
+        && let Some(map) = document.as_object_mut()
+    {
+        let failures = report.failures.iter();
+        let failures = failures.map(|(image, message)| json!({"image": image, "message": message}));
+        map.insert("failures".into(), failures.collect());
+    }
     format!("{document}\n")
 }
 

@@ -23,6 +23,8 @@ pub struct Report<'a> {
     pub trust_root: TrustRootNote,
     /// One for each image, in the order asked.
     pub decisions: &'a [Decision],
+    /// Images of the same run that could not be asked about, each with the reason.
+    pub failures: &'a [(String, String)],
 }
 
 /// What is said about the trust root in force.
