@@ -8,10 +8,11 @@
     reason = "tests read the project's own files and may write its documents"
 )]
 
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use sealock::decision::code::{self, Code};
 
@@ -54,10 +55,7 @@ fn tests_of<'t>(name: &str, text: &'t str) -> &'t str {
 
 /// Compares a generated document with the one in the repository, or writes it.
 fn agrees(path: &str, text: &str) {
-    if std::env::var_os("SEALOCK_BLESS").is_some() {
-        std::fs::write(Path::new(ROOT).join(path), text).unwrap();
-    }
-    assert!(read(path) == text, "{path} is behind the program: SEALOCK_BLESS=1 cargo test --test paperwork");
+    reference::agrees(&Path::new(ROOT).join(path), text);
 }
 
 /// Names of functions that carry `#[test]` or the asynchronous form of it.
@@ -222,30 +220,6 @@ fn the_reference_of_findings_is_the_table() {
 }
 
 /// What the program prints for `WORDS… --help`, as on a machine without any setting.
-fn help(words: &[&str]) -> String {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_sealock")).args(words).arg("--help").env_clear().output().unwrap();
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    lines.join("\n").trim_end().to_owned()
-}
-
-fn document_verb(words: &[&str], text: &mut String) {
-    let answer = help(words);
-    let title = [&["sealock"], words].concat().join(" ");
-    let _ = write!(text, "\n## `{title}`\n\n```text\n{answer}\n```\n");
-    let verbs = answer.lines().skip_while(|line| *line != "Commands:").skip(1);
-    for line in verbs.take_while(|line| !line.is_empty()) {
-        // A longer indent is the rest of a description.
-        let name = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '));
-        let name = name.and_then(|rest| rest.split_whitespace().next());
-        if let Some(name) = name.filter(|name| *name != "help") {
-            document_verb(&[words, &[name]].concat(), text);
-        }
-    }
-}
-
 #[test]
 fn the_reference_of_the_command_line_is_what_the_program_prints() {
     let mut text = String::from(
@@ -254,7 +228,7 @@ fn the_reference_of_the_command_line_is_what_the_program_prints() {
          denied · `2` wrong use or configuration ·\n`3` undecided. For several images 2 wins over 3 over 1 over 0. Answers go to standard \
          output, everything else to\nstandard error.\n",
     );
-    document_verb(&[], &mut text);
+    reference::document(Path::new(env!("CARGO_BIN_EXE_sealock")), &[], &mut text);
     assert!(text.contains("## `sealock store init`"), "verbs below verbs are found");
     agrees("docs/reference/cli.md", &text);
 }

@@ -25,3 +25,26 @@ fn require_verifiable_takes_the_policies_of_the_file() {
         run.notes
     );
 }
+
+/// What will not fit is not begun: the sizes are known before the first layer.
+#[test]
+fn what_does_not_fit_is_not_fetched() {
+    let shop = Shop::new();
+    let config = shop.registry.blob(APP, b"{}");
+    let layer = shop.registry.blob(APP, b"small in truth");
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": 1_u64 << 50}],
+    });
+    shop.registry.manifest(APP, "1", MANIFEST, manifest.to_string().as_bytes());
+    let run = shop.pull(&[&shop.name(APP, "1")]);
+    assert!(
+        run.status == 3 && run.notes.contains("are free where the store is"),
+        "{}{}",
+        run.data,
+        run.notes
+    );
+    assert!(!shop.registry.requests().iter().any(|r| r.path.contains("/blobs/")), "nothing was begun");
+    assert_eq!(shop.store().list().unwrap(), []);
+}
