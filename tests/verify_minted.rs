@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use sealock::crypto::{HashAlgorithm, PublicKey};
-use sealock::evidence::{Evidence, EvidenceFault, bundle, classic};
+use sealock::evidence::{Evidence, bundle};
 use sealock::image::Digest;
 use sealock::trust::{TrustView, TrustedRoot};
 use sealock::verify::{
@@ -12,24 +12,14 @@ use sealock::verify::{
 use sealock_testkit::calendar::BASE_TIME;
 use sealock_testkit::{Algorithm, EnvelopeEntry, Hash, Identity, Shape, Signed, Signer, Sigstore, Twist};
 
+mod minted;
+
+use minted::read;
+
 const REPOSITORY: &str = "registry.example.com/demo/app";
 
 fn view(root: &sealock_testkit::TrustedRoot) -> TrustView {
     TrustView::build("minted", &TrustedRoot::from_json(root.json().as_bytes()).unwrap())
-}
-
-fn read(signed: &Signed, shape: Shape) -> Result<Evidence, EvidenceFault> {
-    if shape.bundle {
-        let bytes = signed.bundle();
-        return bundle::parse(Digest::sha256(bytes.as_bytes()), bytes.as_bytes());
-    }
-    let layer = signed.layer();
-    let digest = Digest::sha256(&layer.blob);
-    if shape.envelope {
-        classic::attestation(digest, &layer.blob, &layer.annotations)
-    } else {
-        classic::signature(digest, layer.blob.clone(), &layer.annotations)
-    }
 }
 
 /// What the door says, or the code under which the evidence was refused before it.

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sealock::image::{Digest, Reference};
-use sealock::store::transfer::{self, LyingTransfer};
+use sealock::store::transfer::{self, CarriedTransfer};
 use sealock::store::{LayoutArchive, LayoutDirectory, Source, Store, StoreFault};
 
 use crate::push::inventory::{Named, Names};
@@ -99,8 +99,8 @@ fn archive(path: &Path) -> Result<Local, PlaceFault> {
     layout!(LayoutArchive, path, |_: &LayoutArchive| BTreeSet::new())
 }
 
-fn lying(path: &Path) -> Result<Local, PlaceFault> {
-    layout!(LyingTransfer, path, |transfer: &LyingTransfer| transfer.omitted().clone())
+fn carried(path: &Path) -> Result<Local, PlaceFault> {
+    layout!(CarriedTransfer, path, |transfer: &CarriedTransfer| transfer.omitted().clone())
 }
 
 fn registry(text: &str, rules: &[String]) -> Result<Scope, String> {
@@ -136,7 +136,7 @@ impl Place {
                 "store" => return local(store(path)),
                 "oci" => return local(directory(path)),
                 "oci-archive" => return local(archive(path)),
-                "transfer" => return local(lying(path)),
+                "transfer" => return local(carried(path)),
                 "registry" => return registry(rest, rules).map(Self::Registry).map_err(PlaceFault::Misuse),
                 _ => {}
             }
@@ -145,8 +145,8 @@ impl Place {
         if path.is_dir() {
             return local(if path.join("store.json").exists() { store(path) } else { directory(path) });
         }
-        if transfer::is_lying(path) {
-            return local(lying(path));
+        if transfer::is_carried(path) {
+            return local(carried(path));
         }
         if path.exists() {
             return local(archive(path));

@@ -64,7 +64,7 @@ impl Media {
     }
 
     /// What `path` is, if it is a transfer on a medium, whatever store it may be for. Proves nothing.
-    pub(super) fn lying(path: &Path) -> Option<Self> {
+    pub(super) fn carried(path: &Path) -> Option<Self> {
         if !path.exists() && begins_like_one(&segment(path, 0)) {
             return Some(Self::Segments(path.to_owned()));
         }

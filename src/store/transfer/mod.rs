@@ -18,8 +18,8 @@
 //! Rules and attacks: each file names its own; formats: `docs/formats/seal.md`. Not here: signatures of images.
 
 mod accepted;
+mod carried;
 mod logs;
-mod lying;
 mod media;
 mod outgoing;
 mod quarantine;
@@ -34,8 +34,8 @@ use sealock_trust_root::disk::{InForce, StateFault};
 use serde::Serialize;
 
 pub use accepted::{Accepted, check_clock, receipt_key};
+pub use carried::{Carried, CarriedTransfer};
 pub use logs::doubted;
-pub use lying::{Carried, LyingTransfer};
 pub use media::segment;
 pub use trust::versions;
 
@@ -135,8 +135,8 @@ pub fn is_transfer(root: &Path, path: &Path) -> bool {
 }
 
 /// Whether `path` looks like a transfer on a medium. Proves nothing.
-pub fn is_lying(path: &Path) -> bool {
-    Media::lying(path).is_some()
+pub fn is_carried(path: &Path) -> bool {
+    Media::carried(path).is_some()
 }
 
 impl<'w> Transfer<'w> {

@@ -25,7 +25,7 @@ use crate::store::layout::Layout;
 use crate::store::{SourceFault, StoreFault, index};
 
 /// A transfer as a layout.
-pub type LyingTransfer = Layout<Carried>;
+pub type CarriedTransfer = Layout<Carried>;
 
 /// Content of a transfer.
 #[derive(Debug)]
@@ -71,14 +71,14 @@ impl Rest {
     }
 }
 
-impl LyingTransfer {
+impl CarriedTransfer {
     /// Opens the transfer at `path`: the file, its first segment, or the base of its segments.
     ///
     /// # Errors
     /// [`StoreFault::Refused`] where it is no sound transfer, [`StoreFault::Io`] where it cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreFault> {
         let place = path.display().to_string();
-        let Some(media) = Media::lying(path) else {
+        let Some(media) = Media::carried(path) else {
             return Err(StoreFault::refused(&codes::MALFORMED, place, "it does not begin like a transfer"));
         };
         let fault = |e: &crate::seal::SealFault| refused(path, e);
